@@ -1,0 +1,66 @@
+//! What the broker counts.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// The broker's counters since it started.
+        #[derive(Debug, Default)]
+        pub(crate) struct Counters {
+            $(pub(crate) $name: Counter,)+
+        }
+
+        /// The broker's counters at one moment.
+        #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+        pub struct BrokerCounters {
+            $($(#[doc = $doc])+ pub $name: u64,)+
+        }
+
+        impl Counters {
+            pub(crate) fn snapshot(&self) -> BrokerCounters {
+                BrokerCounters { $($name: self.$name.get(),)+ }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Connections that are open.
+    connections,
+    /// Connections that were refused or ended with an error.
+    connections_failed,
+    /// Messages that clients published.
+    messages_received,
+    /// Publishes that a hook refused.
+    messages_refused,
+    /// Messages that were written to subscribers.
+    messages_sent,
+    /// Messages that went to a session's queue because its subscriber was behind.
+    messages_spilled,
+    /// Messages at QoS 0 that a subscriber's full mailbox could not take.
+    messages_dropped_qos0,
+    /// Messages that a session's full queue could not take.
+    messages_dropped_full,
+    /// Messages larger than their subscriber's maximum packet size.
+    messages_dropped_oversize,
+    /// Messages whose expiry interval passed before they were sent.
+    messages_expired,
+}
+
+/// A number that many tasks count up and down.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add(&self, amount: u64) {
+        self.0.fetch_add(amount, Ordering::Relaxed);
+    }
+
+    pub(crate) fn subtract(&self, amount: u64) {
+        self.0.fetch_sub(amount, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}

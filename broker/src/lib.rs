@@ -1,0 +1,31 @@
+//! An MQTT server with hooks and a durable store.
+//!
+//! The broker knows no cloud: through its [`Hooks`] the gateway decides who may
+//! do what, and takes from messages the records that must be durable before
+//! their acknowledgement leaves.
+
+mod acks;
+mod broker;
+mod clock;
+mod codec;
+mod connection;
+mod counters;
+mod handshake;
+mod hooks;
+mod inbound;
+mod keep_alive;
+mod limits;
+mod mailbox;
+mod message;
+mod presence;
+mod router;
+mod session;
+mod socket;
+pub mod store;
+mod window;
+
+pub use broker::{Broker, ListenError, Publisher};
+pub use codec::{QoS, Reason, Version};
+pub use counters::BrokerCounters;
+pub use hooks::{Client, Hooks, Intake, Message};
+pub use limits::Limits;

@@ -1,0 +1,316 @@
+//! The committer: the one thread that writes.
+//!
+//! While it writes and syncs one batch, the next gathers in [`Pending`](super::pending::Pending);
+//! so under light load a message has a sync of its own and under heavy load thousands share one,
+//! without any timer. After a failed write or sync it poisons the store and ends.
+
+use std::{
+    collections::VecDeque,
+    io, mem,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Core, Durability, block,
+    disk::{Changes, Reach},
+    head::move_head,
+    lock,
+    pending::{Item, Work},
+    queue::{QueueKind, QueueState, Tail},
+    rotation::Rotation,
+    ticket::{End, Ticket},
+};
+
+/// Blocks that one commit removes at most, of each queue whose head moves and of removed ones.
+const REMOVALS: usize = 1024;
+
+/// Writes batch after batch until the store ends.
+pub(super) struct Committer {
+    core: Arc<Core>,
+    durability: Durability,
+    rotation: Rotation,
+    work: Work,
+    /// Queues whose head has moved further than is stored.
+    heads: Vec<Arc<QueueState>>,
+    purges: VecDeque<Purge>,
+    /// Since when there is something that was not synced.
+    unsynced: Option<Instant>,
+}
+
+/// A removed queue that has blocks left.
+struct Purge {
+    id: u32,
+    from: u64,
+    /// The catalog says so too.
+    recorded: bool,
+}
+
+/// What the committer does next.
+enum Step {
+    Commit,
+    Sync,
+    Stop,
+}
+
+impl Committer {
+    pub(super) fn new(core: Arc<Core>, durability: Durability, doomed: Vec<u32>) -> Committer {
+        let purges = doomed.into_iter().map(|id| Purge {
+            id,
+            from: 0,
+            recorded: true,
+        });
+        Committer {
+            durability,
+            rotation: Rotation::new(core.memory, core.disk.unflushed()),
+            work: Work::empty(),
+            heads: Vec::new(),
+            purges: purges.collect(),
+            unsynced: None,
+            core,
+        }
+    }
+
+    pub(super) fn spawn(self) -> io::Result<thread::JoinHandle<()>> {
+        thread::Builder::new()
+            .name("store".into())
+            .spawn(|| self.run())
+    }
+
+    fn run(mut self) {
+        let mut ending = Ending {
+            core: Arc::clone(&self.core),
+            end: End::Poisoned,
+        };
+        match self.work_until_closed() {
+            Ok(()) => ending.end = End::Closed,
+            Err(error) => {
+                tracing::error!(%error, "the store cannot write and takes nothing until restart");
+            }
+        }
+    }
+
+    fn work_until_closed(&mut self) -> fjall::Result<()> {
+        loop {
+            match self.next_step() {
+                Step::Commit => self.commit()?,
+                Step::Sync => self.sync()?,
+                Step::Stop => {
+                    // Queues that were created and not used yet are in here.
+                    self.commit()?;
+                    return self.sync();
+                }
+            }
+        }
+    }
+
+    /// Waits for something to do; when that is a commit, `work` is filled.
+    fn next_step(&mut self) -> Step {
+        let mut pending = lock(&self.core.pending);
+        for item in self.work.items.drain(..) {
+            pending.keep(item.records);
+        }
+        self.work.removed.clear();
+        loop {
+            let wait = self.sync_is_due_in();
+            if wait == Some(Duration::ZERO) {
+                return Step::Sync;
+            }
+            let unfinished = !self.heads.is_empty() || !self.purges.is_empty();
+            let stops = pending.end.is_some();
+            if pending.is_wanted() || unfinished || stops {
+                let last = stops && !pending.is_wanted();
+                pending.take(&mut self.work);
+                return if last { Step::Stop } else { Step::Commit };
+            }
+            pending.idle = true;
+            pending = match wait {
+                None => recover(self.core.wake.wait(pending)),
+                Some(wait) => recover(self.core.wake.wait_timeout(pending, wait)).0,
+            };
+            pending.idle = false;
+        }
+    }
+
+    fn sync_is_due_in(&self) -> Option<Duration> {
+        match self.durability {
+            Durability::Interval(interval) => self
+                .unsynced
+                .map(|since| interval.saturating_sub(since.elapsed())),
+            Durability::Sync | Durability::Os => None,
+        }
+    }
+
+    fn sync(&mut self) -> fjall::Result<()> {
+        self.core.disk.sync()?;
+        self.unsynced = None;
+        Ok(())
+    }
+
+    fn commit(&mut self) -> fjall::Result<()> {
+        self.rotation.keep_up(&self.core.disk)?;
+        let work = mem::replace(&mut self.work, Work::empty());
+        let mut changes = self.core.disk.changes();
+        let freed = self.move_heads(&work, &mut changes)?;
+        let tails: Vec<Tail> = work
+            .items
+            .iter()
+            .map(|item| write_item(item, &mut changes))
+            .collect();
+        if let Some(created) = work.items.iter().rev().find(|item| item.created) {
+            // Ids rise from queue to queue.
+            changes.set_next_id(created.queue.id.saturating_add(1));
+        }
+        self.remove_queues(&work, &mut changes)?;
+        self.write(changes, work.needs_sync())?;
+
+        let mut bytes = 0;
+        for (item, tail) in work.items.iter().zip(tails) {
+            bytes += item.records.len();
+            if item.count > 0 {
+                item.queue.move_tail(tail);
+            }
+        }
+        for (queue, bytes) in freed {
+            queue.release(0, bytes);
+        }
+        // Before the ticket: whoever waits because of congestion looks again when it is durable.
+        self.core.subtract_pending(bytes);
+        self.core.publisher.reach(work.ticket);
+        // Its buffers are used again.
+        self.work = work;
+        Ok(())
+    }
+
+    fn write(&mut self, changes: Changes, needs_sync: bool) -> fjall::Result<()> {
+        self.rotation.count(changes.bytes());
+        let reach = match self.durability {
+            Durability::Sync if needs_sync => Reach::Disk,
+            _ => Reach::System,
+        };
+        self.core.disk.write(changes, reach)?;
+        if needs_sync && reach == Reach::System {
+            self.unsynced.get_or_insert_with(Instant::now);
+        }
+        Ok(())
+    }
+
+    /// Moves the stored heads after the ones that users have moved; gives the bytes freed.
+    fn move_heads(
+        &mut self,
+        work: &Work,
+        changes: &mut Changes,
+    ) -> fjall::Result<Vec<(Arc<QueueState>, u64)>> {
+        for item in work.items.iter().filter(|item| item.head_moved) {
+            let known = self.heads.iter().any(|head| head.id == item.queue.id);
+            if !known {
+                self.heads.push(Arc::clone(&item.queue));
+            }
+        }
+        let mut freed = Vec::with_capacity(self.heads.len());
+        for queue in mem::take(&mut self.heads) {
+            if queue.is_removed() {
+                continue;
+            }
+            let bytes = move_head(&self.core.disk, &queue, changes, REMOVALS)?;
+            if queue.stored_head().sequence < queue.head() {
+                self.heads.push(Arc::clone(&queue));
+            }
+            freed.push((queue, bytes));
+        }
+        Ok(freed)
+    }
+
+    /// Takes removed queues out of the catalog and removes blocks of theirs.
+    fn remove_queues(&mut self, work: &Work, changes: &mut Changes) -> fjall::Result<()> {
+        for queue in &work.removed {
+            changes.remove_queue(queue.id);
+            let from = queue.stored_head().block;
+            if from < queue.tail().sequence {
+                self.purges.push_back(Purge {
+                    id: queue.id,
+                    from,
+                    recorded: false,
+                });
+            }
+        }
+        let mut room = REMOVALS;
+        while room > 0
+            && let Some(purge) = self.purges.front_mut()
+        {
+            let firsts = self.core.disk.block_firsts(purge.id, purge.from, room)?;
+            room -= firsts.len();
+            for first in firsts {
+                changes.remove_block(purge.id, first);
+                purge.from = first + 1;
+            }
+            if room > 0 {
+                if purge.recorded {
+                    changes.remove_doomed(purge.id);
+                }
+                self.purges.pop_front();
+            }
+        }
+        // New ones are at the end.
+        for purge in self.purges.iter_mut().rev() {
+            if mem::replace(&mut purge.recorded, true) {
+                break;
+            }
+            changes.insert_doomed(purge.id);
+        }
+        Ok(())
+    }
+}
+
+impl Work {
+    fn empty() -> Work {
+        Work {
+            ticket: Ticket::DONE,
+            items: Vec::new(),
+            removed: Vec::new(),
+        }
+    }
+
+    /// Whether a power cut must not undo this: settlements are repeated and transient
+    /// queues dropped, so these alone need no sync.
+    fn needs_sync(&self) -> bool {
+        let appended = |item: &Item| item.count > 0 && item.queue.kind == QueueKind::Durable;
+        let removed = |queue: &Arc<QueueState>| queue.kind == QueueKind::Durable;
+        self.items.iter().any(appended) || self.removed.iter().any(removed)
+    }
+}
+
+/// Poisons the store when the committer ends in any way but the good one.
+struct Ending {
+    core: Arc<Core>,
+    end: End,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.core.publisher.finish(self.end);
+        lock(&self.core.pending).finish(self.end);
+    }
+}
+
+/// Writes what is new in a queue and gives its new end.
+fn write_item(item: &Item, changes: &mut Changes) -> Tail {
+    let queue = &item.queue;
+    if item.created {
+        changes.insert_queue(&queue.name, queue.id, queue.kind);
+    }
+    let mut tail = queue.tail();
+    for (count, records) in block::cut(&item.records) {
+        let value = block::encode(tail.position, count, records);
+        changes.insert_block(queue.id, tail.sequence, value);
+        tail.sequence += u64::from(count);
+        tail.position += records.len() as u64;
+    }
+    tail
+}
+
+/// A lock that a panic has poisoned is taken all the same: [`Ending`] ends the store then.
+fn recover<T>(locked: std::sync::LockResult<T>) -> T {
+    locked.unwrap_or_else(std::sync::PoisonError::into_inner)
+}

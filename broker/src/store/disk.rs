@@ -1,0 +1,287 @@
+//! The database: its settings, the layout of its keys, and the one place that writes.
+//!
+//! Keyspace `queues` holds blocks under queue id ‖ first sequence, both big-endian. Keyspace
+//! `meta` is the [catalog](super::catalog).
+
+use std::path::Path;
+
+use bytes::Bytes;
+use fjall::{
+    CompressionType, Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions,
+    OwnedWriteBatch, PersistMode, UserKey, UserValue, config::CompressionPolicy,
+};
+
+use super::{
+    Durability, StoreError,
+    catalog::{self, Catalog, FORMAT, FORMAT_KEY},
+    torn::open_without_torn,
+};
+
+const CACHE: u64 = 4 * 1024 * 1024;
+const JOURNALS: u64 = 64 * 1024 * 1024;
+
+/// The smallest block that is kept outside of tables.
+const SEPARATED: u32 = 256;
+const BLOB_FILE: u64 = 16 * 1024 * 1024;
+/// The part of a file that is removed blocks when the others are written elsewhere; a file of
+/// which all blocks are removed is deleted without that.
+const MOSTLY_STALE: f32 = 0.75;
+
+/// The open database.
+pub(super) struct Disk {
+    db: Database,
+    queues: Keyspace,
+    meta: Keyspace,
+    #[cfg(test)]
+    pub(super) failing: Failing,
+}
+
+/// What a test makes fail.
+#[cfg(test)]
+#[derive(Debug, Default)]
+pub(super) struct Failing {
+    pub(super) writes: std::sync::atomic::AtomicBool,
+    pub(super) syncs: std::sync::atomic::AtomicBool,
+}
+
+/// How far a write has to get before it counts.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Reach {
+    /// To the operating system: it survives the process.
+    System,
+    /// To the disk: it survives a power cut.
+    Disk,
+}
+
+impl Disk {
+    pub(super) fn open(path: &Path, durability: Durability) -> Result<Disk, StoreError> {
+        let failed = |error: fjall::Error| StoreError::Open {
+            path: path.to_owned(),
+            source: error.into(),
+        };
+        let db = open_without_torn(path, durability, || database(path)).map_err(failed)?;
+        let meta = db.keyspace("meta", options).map_err(failed)?;
+        let separated = || options().with_kv_separation(Some(separation()));
+        let disk = Disk {
+            queues: db.keyspace("queues", separated).map_err(failed)?,
+            meta,
+            db,
+            #[cfg(test)]
+            failing: Failing::default(),
+        };
+        match disk.meta.get(FORMAT_KEY).map_err(failed)? {
+            Some(value) => catalog::check_format(path, &value)?,
+            None => {
+                let mut changes = disk.changes();
+                changes.set_format(FORMAT);
+                disk.write(changes, Reach::Disk).map_err(failed)?;
+            }
+        }
+        Ok(disk)
+    }
+
+    /// All of `meta`, for opening.
+    pub(super) fn catalog(&self) -> Result<Catalog, StoreError> {
+        let mut catalog = Catalog::default();
+        for item in self.meta.iter() {
+            let (key, value) = item.into_inner().map_err(|error| StoreError::ReadMeta {
+                source: error.into(),
+            })?;
+            catalog
+                .read(&key, &value)
+                .ok_or_else(|| catalog::damaged(&key))?;
+        }
+        Ok(catalog)
+    }
+
+    /// The block of `queue` whose first record is `first`.
+    pub(super) fn block(&self, queue: u32, first: u64) -> fjall::Result<Option<Bytes>> {
+        Ok(self.queues.get(block_key(queue, first))?.map(Bytes::from))
+    }
+
+    /// The last block of `queue` at or after `from`, with its first sequence; this is a scan.
+    pub(super) fn last_block(&self, queue: u32, from: u64) -> fjall::Result<Option<(u64, Bytes)>> {
+        let mut blocks = self.queues.range(blocks(queue, from));
+        let Some(last) = blocks.next_back() else {
+            return Ok(None);
+        };
+        let (key, value) = last.into_inner()?;
+        Ok(first_sequence(&key).map(|first| (first, value.into())))
+    }
+
+    /// First sequences of up to `limit` blocks of `queue` at or after `from`; this is a scan.
+    pub(super) fn block_firsts(
+        &self,
+        queue: u32,
+        from: u64,
+        limit: usize,
+    ) -> fjall::Result<Vec<u64>> {
+        let mut firsts = Vec::new();
+        for item in self.queues.range(blocks(queue, from)).take(limit) {
+            firsts.extend(first_sequence(&item.key()?));
+        }
+        Ok(firsts)
+    }
+
+    /// Changes to write together.
+    pub(super) fn changes(&self) -> Changes {
+        Changes {
+            batch: self.db.batch(),
+            queues: self.queues.clone(),
+            meta: self.meta.clone(),
+            bytes: 0,
+        }
+    }
+
+    /// Writes `changes` together, as far as `reach`.
+    pub(super) fn write(&self, changes: Changes, reach: Reach) -> fjall::Result<()> {
+        #[cfg(test)]
+        injected(&self.failing.writes)?;
+        let mode = match reach {
+            Reach::System => PersistMode::Buffer,
+            Reach::Disk => PersistMode::SyncData,
+        };
+        changes.batch.durability(Some(mode)).commit()
+    }
+
+    /// Syncs all that was written.
+    pub(super) fn sync(&self) -> fjall::Result<()> {
+        #[cfg(test)]
+        injected(&self.failing.syncs)?;
+        self.db.persist(PersistMode::SyncData)
+    }
+
+    /// Fails when the database has failed in the background.
+    pub(super) fn check(&self) -> fjall::Result<()> {
+        self.db.persist(PersistMode::Buffer)
+    }
+
+    /// The bytes in memory that are not in a table yet.
+    pub(super) fn unflushed(&self) -> u64 {
+        self.db.write_buffer_size()
+    }
+
+    /// Seals the memtables; the database's worker writes them out as tables.
+    ///
+    /// Both at once: a journal is removed only when all it holds is in tables.
+    pub(super) fn seal(&self) -> fjall::Result<()> {
+        self.queues.rotate_memtable()?;
+        self.meta.rotate_memtable()?;
+        Ok(())
+    }
+
+    /// The sealed memtables that are not tables yet.
+    pub(super) fn sealed(&self) -> usize {
+        self.queues
+            .sealed_memtable_count()
+            .max(self.meta.sealed_memtable_count())
+    }
+
+    /// The tables that no compaction has merged yet.
+    pub(super) fn unmerged(&self) -> usize {
+        self.queues.l0_table_count().max(self.meta.l0_table_count())
+    }
+
+    /// The sealed memtables that the worker has not begun with.
+    pub(super) fn waiting(&self) -> usize {
+        self.db.outstanding_flushes()
+    }
+}
+
+/// Changes that become visible and durable together.
+pub(super) struct Changes {
+    batch: OwnedWriteBatch,
+    queues: Keyspace,
+    meta: Keyspace,
+    bytes: u64,
+}
+
+impl Changes {
+    /// About how many bytes these add to the journal and to memory.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(super) fn insert_block(&mut self, queue: u32, first: u64, value: Vec<u8>) {
+        let key = block_key(queue, first);
+        self.bytes += entry_bytes(key.len(), value.len());
+        self.batch.insert(&self.queues, key, value);
+    }
+
+    pub(super) fn remove_block(&mut self, queue: u32, first: u64) {
+        let key = block_key(queue, first);
+        self.bytes += entry_bytes(key.len(), 0);
+        // A block is written once, so that this tombstone need not outlive it.
+        self.batch.remove_weak(&self.queues, key);
+    }
+
+    pub(super) fn insert_meta(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.bytes += entry_bytes(key.len(), value.len());
+        self.batch
+            .insert(&self.meta, UserKey::from(key), UserValue::from(value));
+    }
+
+    pub(super) fn remove_meta(&mut self, key: Vec<u8>) {
+        self.bytes += entry_bytes(key.len(), 0);
+        self.batch.remove(&self.meta, UserKey::from(key));
+    }
+}
+
+#[cfg(test)]
+fn injected(failing: &std::sync::atomic::AtomicBool) -> fjall::Result<()> {
+    if failing.load(std::sync::atomic::Ordering::SeqCst) {
+        return Err(std::io::Error::other("injected failure").into());
+    }
+    Ok(())
+}
+
+fn database(path: &Path) -> fjall::Result<Database> {
+    Database::builder(path)
+        .worker_threads(1)
+        .cache_size(CACHE)
+        .journal_compression(CompressionType::None)
+        .max_journaling_size(JOURNALS)
+        .manual_journal_persist(true)
+        .open()
+}
+
+fn options() -> KeyspaceCreateOptions {
+    KeyspaceCreateOptions::default()
+        .manual_journal_persist(true)
+        // The committer decides when a memtable is full: see `rotation`.
+        .max_memtable_size(u64::MAX)
+        .data_block_compression_policy(CompressionPolicy::disabled())
+        .index_block_compression_policy(CompressionPolicy::disabled())
+        .expect_point_read_hits(true)
+}
+
+/// Blocks are written out of memory once and stay where they are: a table holds where, so that
+/// merging tables, which needs doing when several queues hold much, moves no records.
+fn separation() -> KvSeparationOptions {
+    KvSeparationOptions::default()
+        .compression(CompressionType::None)
+        .separation_threshold(SEPARATED)
+        .file_target_size(BLOB_FILE)
+        .staleness_threshold(MOSTLY_STALE)
+}
+
+/// Key and value with what memory and journal need around them.
+fn entry_bytes(key: usize, value: usize) -> u64 {
+    const AROUND: usize = 64;
+    (AROUND + key + value) as u64
+}
+
+fn block_key(queue: u32, first: u64) -> [u8; 12] {
+    let mut key = [0; 12];
+    key[..4].copy_from_slice(&queue.to_be_bytes());
+    key[4..].copy_from_slice(&first.to_be_bytes());
+    key
+}
+
+fn blocks(queue: u32, from: u64) -> std::ops::RangeInclusive<[u8; 12]> {
+    block_key(queue, from)..=block_key(queue, u64::MAX)
+}
+
+fn first_sequence(key: &[u8]) -> Option<u64> {
+    key.last_chunk().copied().map(u64::from_be_bytes)
+}

@@ -1,0 +1,287 @@
+//! What has been submitted since the committer took the last batch.
+//!
+//! Everything here is behind one lock: it orders submissions, gives out sequences, and
+//! gathers the next batch while the committer writes the one before.
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::{
+    StoreError,
+    queue::{QueueKind, QueueLimits, QueueState},
+    settled::Settled,
+    ticket::{End, Ticket},
+    transaction::{Settlement, Transaction},
+};
+
+/// Buffers kept for reuse, and the largest that is kept.
+const SPARES: usize = 16;
+const LARGEST_SPARE: usize = 512 * 1024;
+
+/// The queues and the batch that is being gathered.
+#[derive(Debug)]
+pub(super) struct Pending {
+    /// Why nothing more is taken.
+    pub(super) end: Option<End>,
+    /// The committer waits to be woken.
+    pub(super) idle: bool,
+    /// Somebody holds a ticket of the batch that is being gathered.
+    wanted: bool,
+    gathering: Ticket,
+    next_id: u32,
+    names: HashMap<Arc<str>, u32>,
+    queues: HashMap<u32, Gathering>,
+    changed: Vec<u32>,
+    removed: Vec<Arc<QueueState>>,
+    spares: Vec<Vec<u8>>,
+}
+
+/// A queue and what the next batch does to it.
+#[derive(Debug)]
+struct Gathering {
+    state: Arc<QueueState>,
+    /// The sequence of the next record.
+    next: u64,
+    settled: Settled,
+    records: Vec<u8>,
+    count: u64,
+    head_moved: bool,
+    created: bool,
+    changed: bool,
+}
+
+/// A batch for the committer.
+#[derive(Debug)]
+pub(super) struct Work {
+    pub(super) ticket: Ticket,
+    pub(super) items: Vec<Item>,
+    pub(super) removed: Vec<Arc<QueueState>>,
+}
+
+/// What a batch does to one queue.
+#[derive(Debug)]
+pub(super) struct Item {
+    pub(super) queue: Arc<QueueState>,
+    pub(super) created: bool,
+    /// Records with their lengths before them, to be written at the queue's end.
+    pub(super) records: Vec<u8>,
+    pub(super) count: u64,
+    pub(super) head_moved: bool,
+}
+
+impl Pending {
+    pub(super) fn new(next_id: u32) -> Pending {
+        Pending {
+            end: None,
+            idle: false,
+            wanted: false,
+            gathering: Ticket(1),
+            next_id,
+            names: HashMap::new(),
+            queues: HashMap::new(),
+            changed: Vec::new(),
+            removed: Vec::new(),
+            spares: Vec::new(),
+        }
+    }
+
+    /// Takes in a queue that the store holds.
+    pub(super) fn adopt(&mut self, state: Arc<QueueState>, created: bool) {
+        let head = state.head();
+        let id = state.id;
+        self.names.insert(Arc::from(&*state.name), id);
+        let mut queue = Gathering {
+            next: state.tail().sequence,
+            state,
+            settled: Settled::below(head),
+            records: Vec::new(),
+            count: 0,
+            head_moved: false,
+            created,
+            changed: false,
+        };
+        if created {
+            queue.mark(&mut self.changed);
+        }
+        self.queues.insert(id, queue);
+    }
+
+    /// Finds or creates the queue `name`; a new one is written with the next batch.
+    pub(super) fn open(
+        &mut self,
+        name: &str,
+        kind: QueueKind,
+        limits: QueueLimits,
+    ) -> Result<Arc<QueueState>, StoreError> {
+        self.check()?;
+        if let Some(queue) = self.names.get(name).and_then(|id| self.queues.get(id)) {
+            if queue.state.kind != kind {
+                return Err(StoreError::OtherKind { queue: name.into() });
+            }
+            queue.state.limit(limits);
+            return Ok(Arc::clone(&queue.state));
+        }
+        let id = self.next_id;
+        self.next_id = id.checked_add(1).ok_or(StoreError::TooManyQueues)?;
+        let (head, tail) = Default::default();
+        let state = Arc::new(QueueState::new(id, name, kind, head, tail));
+        state.limit(limits);
+        self.adopt(Arc::clone(&state), true);
+        Ok(state)
+    }
+
+    /// The names of the queues of `kind`.
+    pub(super) fn names(&self, kind: QueueKind) -> Vec<String> {
+        let queues = self.queues.values();
+        queues
+            .filter(|queue| queue.state.kind == kind)
+            .map(|queue| queue.state.name.to_string())
+            .collect()
+    }
+
+    /// Takes in a transaction; gives its ticket and how many bytes of records it brought.
+    pub(super) fn submit(
+        &mut self,
+        transaction: &mut Transaction,
+    ) -> Result<(Ticket, usize), StoreError> {
+        self.check()?;
+        let mut bytes = 0;
+        transaction.take_records(|state, count, records| {
+            if self.append(state, count, records) {
+                bytes += records.len();
+            } else {
+                // The queue was removed: its records go with it.
+                state.release(count, records.len() as u64);
+            }
+        });
+        for settlement in transaction.take_settlements() {
+            self.settle(&settlement);
+        }
+        self.wanted = true;
+        Ok((self.gathering, bytes))
+    }
+
+    fn append(&mut self, state: &Arc<QueueState>, count: u64, records: &[u8]) -> bool {
+        let Some(queue) = find(&mut self.queues, state) else {
+            return false;
+        };
+        if queue.records.capacity() == 0
+            && let Some(spare) = self.spares.pop()
+        {
+            queue.records = spare;
+        }
+        queue.records.extend_from_slice(records);
+        queue.count += count;
+        queue.next += count;
+        queue.mark(&mut self.changed);
+        true
+    }
+
+    fn settle(&mut self, settlement: &Settlement) {
+        let Some(queue) = find(&mut self.queues, &settlement.queue) else {
+            return;
+        };
+        let range = &settlement.sequences;
+        let readable = queue.state.tail().sequence;
+        let head = queue.settled.head();
+        let fresh = queue.settled.settle(range.start..range.end.min(readable));
+        queue.state.release(fresh, 0);
+        if queue.settled.head() > head {
+            queue.state.move_head(queue.settled.head());
+            queue.head_moved = true;
+            queue.mark(&mut self.changed);
+        }
+    }
+
+    /// Removes a queue; gives the ticket and how many gathered bytes are not needed any more.
+    pub(super) fn remove(
+        &mut self,
+        state: &Arc<QueueState>,
+    ) -> Result<(Ticket, usize), StoreError> {
+        self.check()?;
+        if find(&mut self.queues, state).is_none() {
+            return Ok((Ticket::DONE, 0));
+        }
+        self.names.remove(&*state.name);
+        state.mark_removed();
+        let Some(queue) = self.queues.remove(&state.id) else {
+            return Ok((Ticket::DONE, 0));
+        };
+        let bytes = queue.records.len();
+        self.keep(queue.records);
+        if queue.created {
+            // Nothing of it has been written.
+            return Ok((Ticket::DONE, bytes));
+        }
+        self.removed.push(queue.state);
+        self.wanted = true;
+        Ok((self.gathering, bytes))
+    }
+
+    /// Whether the committer has to write now.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.wanted
+    }
+
+    /// Moves what was gathered into `work` and begins the next batch.
+    pub(super) fn take(&mut self, work: &mut Work) {
+        work.ticket = self.gathering;
+        self.gathering = Ticket(self.gathering.0 + 1);
+        self.wanted = false;
+        for id in self.changed.drain(..) {
+            work.items
+                .extend(self.queues.get_mut(&id).map(Gathering::take));
+        }
+        work.removed.append(&mut self.removed);
+    }
+
+    /// Keeps an emptied buffer for reuse.
+    pub(super) fn keep(&mut self, mut buffer: Vec<u8>) {
+        let fits = (1..=LARGEST_SPARE).contains(&buffer.capacity());
+        if fits && self.spares.len() < SPARES {
+            buffer.clear();
+            self.spares.push(buffer);
+        }
+    }
+
+    /// Nothing more is taken; all readers are told.
+    pub(super) fn finish(&mut self, end: End) {
+        self.end.get_or_insert(end);
+        for queue in self.queues.values() {
+            queue.state.grown.notify_waiters();
+        }
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        self.end.map_or(Ok(()), |end| Err(end.into()))
+    }
+}
+
+impl Gathering {
+    fn mark(&mut self, changed: &mut Vec<u32>) {
+        if !self.changed {
+            self.changed = true;
+            changed.push(self.state.id);
+        }
+    }
+
+    fn take(&mut self) -> Item {
+        self.changed = false;
+        Item {
+            queue: Arc::clone(&self.state),
+            created: std::mem::take(&mut self.created),
+            records: std::mem::take(&mut self.records),
+            count: std::mem::take(&mut self.count),
+            head_moved: std::mem::take(&mut self.head_moved),
+        }
+    }
+}
+
+/// The queue of this very state: a handle can be older than the queue that has its name.
+fn find<'a>(
+    queues: &'a mut HashMap<u32, Gathering>,
+    state: &Arc<QueueState>,
+) -> Option<&'a mut Gathering> {
+    queues
+        .get_mut(&state.id)
+        .filter(|queue| Arc::ptr_eq(&queue.state, state))
+}

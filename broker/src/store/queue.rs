@@ -1,0 +1,234 @@
+//! A queue as its users see it: its name, how full it is, where its head is.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use tokio::sync::Notify;
+
+use super::{Core, block::PREFIX, lock, reader::Reader, transaction::QueueFull};
+
+/// What becomes of a queue when the store is opened again.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum QueueKind {
+    /// It is kept, and an append to it is durable when its ticket is.
+    Durable,
+    /// It is dropped; appending to it causes no sync.
+    Transient,
+}
+
+/// How much a queue takes: what would pass one of these is refused.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct QueueLimits {
+    /// The largest number of records.
+    pub records: u64,
+    /// The largest number of bytes, of which each record needs 4 beside its own.
+    pub bytes: u64,
+}
+
+/// A handle to a queue of the store.
+#[derive(Clone)]
+pub struct Queue {
+    core: Arc<Core>,
+    state: Arc<QueueState>,
+}
+
+impl Queue {
+    pub(super) fn new(core: Arc<Core>, state: Arc<QueueState>) -> Queue {
+        Queue { core, state }
+    }
+
+    /// The name under which the queue was opened.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.state.name
+    }
+
+    /// The records that are not settled, with those in transactions that are not submitted.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.state.records.load(Ordering::Relaxed)
+    }
+
+    /// The bytes from the head to the end, with those in transactions that are not submitted.
+    ///
+    /// What is settled beyond the head counts until the head has passed it.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.state.bytes.load(Ordering::Relaxed)
+    }
+
+    /// The first sequence that is not settled.
+    #[must_use]
+    pub fn head(&self) -> u64 {
+        self.state.head()
+    }
+
+    /// Whether a record of `bytes` would be taken.
+    #[must_use]
+    pub fn has_room(&self, bytes: u64) -> bool {
+        let needed = bytes.saturating_add(PREFIX as u64);
+        self.records() < self.state.record_limit.load(Ordering::Relaxed)
+            && self.bytes().saturating_add(needed) <= self.state.byte_limit.load(Ordering::Relaxed)
+    }
+
+    /// A reader that starts at the head.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        Reader::new(self.clone())
+    }
+
+    pub(super) fn state(&self) -> &Arc<QueueState> {
+        &self.state
+    }
+
+    pub(super) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.state.fmt(formatter)
+    }
+}
+
+/// What a queue's users, its reader and the committer share.
+#[derive(Debug)]
+pub(super) struct QueueState {
+    pub(super) id: u32,
+    pub(super) name: Box<str>,
+    pub(super) kind: QueueKind,
+    /// Where the queue ended when the store was opened: what is older is likely not in memory.
+    pub(super) opened_at: u64,
+    record_limit: AtomicU64,
+    byte_limit: AtomicU64,
+    records: AtomicU64,
+    bytes: AtomicU64,
+    head: AtomicU64,
+    tail: AtomicU64,
+    tail_position: AtomicU64,
+    stored_head: Mutex<StoredHead>,
+    removed: AtomicBool,
+    /// Readers wait here for the tail to move.
+    pub(super) grown: Notify,
+}
+
+/// The head as far as the committer has written it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct StoredHead {
+    /// The first sequence of the block that the head is in; the tail when all is settled.
+    pub(super) block: u64,
+    /// The position of that block.
+    pub(super) position: u64,
+    /// The first sequence that is not settled.
+    pub(super) sequence: u64,
+    /// Where the head's record begins, in bytes of records into its block.
+    pub(super) offset: u64,
+}
+
+/// Where a queue ends: the next sequence and the position there.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Tail {
+    pub(super) sequence: u64,
+    pub(super) position: u64,
+}
+
+impl QueueState {
+    pub(super) fn new(
+        id: u32,
+        name: &str,
+        kind: QueueKind,
+        head: StoredHead,
+        tail: Tail,
+    ) -> QueueState {
+        QueueState {
+            id,
+            name: name.into(),
+            kind,
+            opened_at: tail.sequence,
+            record_limit: AtomicU64::new(u64::MAX),
+            byte_limit: AtomicU64::new(u64::MAX),
+            records: AtomicU64::new(tail.sequence - head.sequence),
+            bytes: AtomicU64::new(tail.position - (head.position + head.offset)),
+            head: AtomicU64::new(head.sequence),
+            tail: AtomicU64::new(tail.sequence),
+            tail_position: AtomicU64::new(tail.position),
+            stored_head: Mutex::new(head),
+            removed: AtomicBool::new(false),
+            grown: Notify::new(),
+        }
+    }
+
+    pub(super) fn limit(&self, limits: QueueLimits) {
+        self.record_limit.store(limits.records, Ordering::Relaxed);
+        self.byte_limit.store(limits.bytes, Ordering::Relaxed);
+    }
+
+    /// Takes room for one record of `bytes`, its length prefix with them.
+    pub(super) fn reserve(&self, bytes: u64) -> Result<(), QueueFull> {
+        add_within(&self.records, 1, &self.record_limit)?;
+        add_within(&self.bytes, bytes, &self.byte_limit).inspect_err(|_| self.release(1, 0))
+    }
+
+    /// Gives room back.
+    pub(super) fn release(&self, records: u64, bytes: u64) {
+        self.records.fetch_sub(records, Ordering::Relaxed);
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn head(&self) -> u64 {
+        self.head.load(Ordering::Acquire)
+    }
+
+    /// Moves the head that readers and users see; the committer stores it afterwards.
+    pub(super) fn move_head(&self, sequence: u64) {
+        self.head.store(sequence, Ordering::Release);
+    }
+
+    pub(super) fn stored_head(&self) -> StoredHead {
+        *lock(&self.stored_head)
+    }
+
+    pub(super) fn store_head(&self, head: StoredHead) {
+        *lock(&self.stored_head) = head;
+    }
+
+    pub(super) fn tail(&self) -> Tail {
+        // The sequence first: the position may then be ahead of it, never behind.
+        let sequence = self.tail.load(Ordering::Acquire);
+        Tail {
+            sequence,
+            position: self.tail_position.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Makes what was committed up to `tail` readable and wakes the reader.
+    pub(super) fn move_tail(&self, tail: Tail) {
+        self.tail_position.store(tail.position, Ordering::Relaxed);
+        self.tail.store(tail.sequence, Ordering::Release);
+        self.grown.notify_waiters();
+    }
+
+    pub(super) fn is_removed(&self) -> bool {
+        self.removed.load(Ordering::Acquire)
+    }
+
+    pub(super) fn mark_removed(&self) {
+        self.removed.store(true, Ordering::Release);
+        self.grown.notify_waiters();
+    }
+}
+
+fn add_within(held: &AtomicU64, more: u64, limit: &AtomicU64) -> Result<(), QueueFull> {
+    let limit = limit.load(Ordering::Relaxed);
+    held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
+        held.checked_add(more).filter(|sum| *sum <= limit)
+    })
+    .map(|_| ())
+    .map_err(|_| QueueFull)
+}

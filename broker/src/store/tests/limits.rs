@@ -1,0 +1,127 @@
+//! Limits: said at once, and given back exactly.
+
+use super::*;
+
+fn limited(store: &Store, records: u64, bytes: u64) -> Queue {
+    let limits = QueueLimits { records, bytes };
+    store.queue("q", QueueKind::Durable, limits).unwrap()
+}
+
+fn push(transaction: &mut Transaction, queue: &Queue, length: usize) -> Result<(), QueueFull> {
+    transaction.append(queue, |buffer| buffer.resize(buffer.len() + length, 1))
+}
+
+#[test]
+fn a_full_queue_refuses_and_leaves_the_transaction_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let queue = limited(&store, 2, 1000);
+    let mut transaction = store.transaction();
+    push(&mut transaction, &queue, 1).unwrap();
+    assert_eq!(push(&mut transaction, &queue, 992), Err(QueueFull));
+    push(&mut transaction, &queue, 2).unwrap();
+    assert!(!queue.has_room(0));
+    assert_eq!(push(&mut transaction, &queue, 0), Err(QueueFull));
+    wait(&store, store.submit(transaction).unwrap());
+    assert_eq!(contents(&queue), [(0, vec![1]), (1, vec![1, 1])]);
+    assert_eq!((queue.records(), queue.bytes()), (2, 11));
+}
+
+#[test]
+fn bytes_count_with_their_lengths() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let queue = limited(&store, 100, 14);
+    assert!(queue.has_room(10));
+    assert!(!queue.has_room(11));
+    let mut transaction = store.transaction();
+    assert_eq!(push(&mut transaction, &queue, 11), Err(QueueFull));
+    assert!(transaction.is_empty());
+    push(&mut transaction, &queue, 10).unwrap();
+    assert!(!queue.has_room(0));
+}
+
+#[test]
+fn a_dropped_transaction_gives_its_room_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let queue = limited(&store, 1, 100);
+    let mut transaction = store.transaction();
+    push(&mut transaction, &queue, 5).unwrap();
+    assert_eq!((queue.records(), queue.bytes()), (1, 9));
+    drop(transaction);
+    assert_eq!((queue.records(), queue.bytes()), (0, 0));
+    push(&mut store.transaction(), &queue, 5).unwrap();
+}
+
+#[test]
+fn settling_gives_room_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let queue = limited(&store, 3, 100);
+    for round in 0..10 {
+        let mut transaction = store.transaction();
+        for _ in 0..3 {
+            push(&mut transaction, &queue, 20).unwrap();
+        }
+        wait(&store, store.submit(transaction).unwrap());
+        assert!(!queue.has_room(0));
+        wait(&store, settle(&store, &queue, round * 3..round * 3 + 3));
+        assert_eq!((queue.records(), queue.bytes()), (0, 0));
+    }
+}
+
+#[test]
+fn the_limits_given_last_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let queue = limited(&store, 0, 100);
+    assert!(!queue.has_room(1));
+    limited(&store, 1, 100);
+    assert!(queue.has_room(1));
+}
+
+#[test]
+fn a_restored_queue_has_what_it_holds_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let queue = limited(&store, 2, 100);
+    wait(&store, append(&store, &queue, &[b"a", b"b"]));
+    store.close().unwrap();
+    drop(queue);
+
+    let store = open(folder.path());
+    let queue = limited(&store, 2, 100);
+    let refused = push(&mut store.transaction(), &queue, 1);
+    assert_eq!(refused, Err(QueueFull));
+}
+
+#[test]
+fn threads_together_do_not_pass_a_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let queue = limited(&store, 1000, u64::MAX);
+    let taken: usize = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    (0..500)
+                        .filter(|_| {
+                            let mut transaction = store.transaction();
+                            let taken = push(&mut transaction, &queue, 1).is_ok();
+                            store.submit(transaction).unwrap();
+                            taken
+                        })
+                        .count()
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .sum()
+    });
+    assert_eq!(taken, 1000);
+    store.clone().close().unwrap();
+    assert_eq!(contents(&queue).len(), 1000);
+}

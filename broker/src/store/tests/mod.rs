@@ -1,0 +1,92 @@
+//! The store as its users see it, on a real database in a temporary folder.
+
+mod crash;
+mod flow;
+mod limits;
+mod model;
+mod poison;
+mod stress;
+
+use std::path::Path;
+
+use super::*;
+
+const UNLIMITED: QueueLimits = QueueLimits {
+    records: u64::MAX,
+    bytes: u64::MAX,
+};
+
+fn config(path: &Path) -> StoreConfig {
+    StoreConfig {
+        path: path.to_owned(),
+        durability: Durability::Os,
+        memory: StoreConfig::MEMORY,
+    }
+}
+
+fn open(path: &Path) -> Store {
+    Store::open(config(path)).unwrap()
+}
+
+fn durable(store: &Store, name: &str) -> Queue {
+    store.queue(name, QueueKind::Durable, UNLIMITED).unwrap()
+}
+
+/// Submits one transaction with these records.
+fn append(store: &Store, queue: &Queue, records: &[&[u8]]) -> Ticket {
+    let mut transaction = store.transaction();
+    for record in records {
+        transaction
+            .append(queue, |buffer| buffer.extend_from_slice(record))
+            .unwrap();
+    }
+    store.submit(transaction).unwrap()
+}
+
+fn settle(store: &Store, queue: &Queue, sequences: std::ops::Range<u64>) -> Ticket {
+    let mut transaction = store.transaction();
+    transaction.settle(queue, sequences);
+    store.submit(transaction).unwrap()
+}
+
+/// Waits until `ticket` is durable.
+fn wait(store: &Store, ticket: Ticket) {
+    block_on(store.durable().reached(ticket)).unwrap();
+}
+
+/// Runs `future`, for at most as long as a test may take.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap()
+        .block_on(async {
+            tokio::time::timeout(Duration::from_secs(60), future)
+                .await
+                .expect("it takes too long")
+        })
+}
+
+/// All that a reader from the head sees, each record with its sequence.
+fn contents(queue: &Queue) -> Vec<(u64, Vec<u8>)> {
+    let mut reader = queue.reader();
+    let mut records = Vec::new();
+    while let Some(block) = reader.try_next().unwrap() {
+        records.extend(block.records().map(|(at, record)| (at, record.to_vec())));
+    }
+    records
+}
+
+/// A copy of the folder as a kill of the process would leave it.
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
