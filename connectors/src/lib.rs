@@ -1,0 +1,53 @@
+//! A connector is a contract times an upstream: what devices speak, and where batches go.
+//!
+//! The two tables below are all that knows which kinds exist. A new kind is one
+//! folder and one line here.
+
+mod contract;
+mod contracts;
+mod delivery_stream;
+mod settings;
+mod upstream;
+mod upstreams;
+
+pub use contract::{Accepted, Contract, DeliverySettings, Publish, Rejection, Report, Status};
+pub use settings::Settings;
+pub use upstream::{Attempt, Batch, BatchLimits, Outcome, Record, SendError, Upstream};
+
+/// Every contract that a configuration can name.
+pub const CONTRACTS: &[ContractKind] = &[contracts::firehose::KIND, contracts::plain::KIND];
+
+/// Every upstream that a configuration can name.
+pub const UPSTREAMS: &[UpstreamKind] = &[upstreams::file::KIND, upstreams::firehose::KIND];
+
+/// The contract that a configuration calls `name`.
+#[must_use]
+pub fn contract(name: &str) -> Option<&'static ContractKind> {
+    CONTRACTS.iter().find(|kind| kind.name == name)
+}
+
+/// The upstream that a configuration calls `name`.
+#[must_use]
+pub fn upstream(name: &str) -> Option<&'static UpstreamKind> {
+    UPSTREAMS.iter().find(|kind| kind.name == name)
+}
+
+/// A contract that a configuration can name.
+pub struct ContractKind {
+    /// The name in the configuration.
+    pub name: &'static str,
+    /// One line for people.
+    pub summary: &'static str,
+    /// Reads the parameters; `None` when an error was recorded.
+    pub build: fn(&mut dyn Settings) -> Option<Box<dyn Contract>>,
+}
+
+/// An upstream that a configuration can name.
+pub struct UpstreamKind {
+    /// The name in the configuration.
+    pub name: &'static str,
+    /// One line for people.
+    pub summary: &'static str,
+    /// Reads the parameters and connects nothing yet; `None` when an error was recorded.
+    pub build: fn(&mut dyn Settings) -> Option<Box<dyn Upstream>>,
+}
