@@ -1,0 +1,158 @@
+//! The few lines about a gateway that a person reads first.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::{self, PathBuf},
+};
+
+use perennial::config::{Config, ConnectorConfig};
+
+/// What a configuration defines, for people.
+pub(super) struct Banner {
+    data_dir: PathBuf,
+    connectors: Vec<Row>,
+    takes_firehose: bool,
+}
+
+/// A connector: its name, and what goes where.
+struct Row {
+    name: String,
+    way: String,
+}
+
+impl Banner {
+    pub(super) fn of(config: &Config) -> Self {
+        let connectors = config.connectors.iter().enumerate();
+        Self {
+            data_dir: absolute(&config.data_dir),
+            connectors: connectors
+                .map(|(index, connector)| Row {
+                    name: connector.name.clone(),
+                    way: format!("{} -> {}", filters(config, index), upstream(connector)),
+                })
+                .collect(),
+            takes_firehose: takes_firehose(config),
+        }
+    }
+
+    /// What is defined, a line each.
+    pub(super) fn defines(&self, listeners: &[SocketAddr]) -> String {
+        let mut text = String::new();
+        for address in listeners {
+            text += &format!("  listening  {address}\n");
+        }
+        text += &format!("  data       {}\n", self.data_dir.display());
+        for Row { name, way } in &self.connectors {
+            text += &format!("  connector  {name}: {way}\n");
+        }
+        if self.connectors.is_empty() {
+            text += "  connector  none: messages pass between clients and go nowhere else\n";
+        }
+        text
+    }
+
+    /// What a gateway says that has started, with two commands to try.
+    pub(super) fn running(&self, listeners: &[SocketAddr]) -> String {
+        let defines = self.defines(listeners);
+        let version = env!("CARGO_PKG_VERSION");
+        let mut text = format!("perennial {version} is running\n{defines}");
+        if let Some(address) = listeners.first() {
+            let (host, port) = (reachable(address.ip()), address.port());
+            let (heard, said, message) = if self.takes_firehose {
+                (
+                    "kinesisfirehose/message/status",
+                    "kinesisfirehose/message",
+                    r#"{"id":"1","request":{"data":"hello"}}"#,
+                )
+            } else {
+                ("greetings", "greetings", "hello")
+            };
+            text += &format!(
+                "try it, the first command in a terminal of its own\n  \
+                 mosquitto_sub -h {host} -p {port} -t {heard}\n  \
+                 mosquitto_pub -h {host} -p {port} -q 1 -t {said} -m '{message}'\n"
+            );
+        }
+        text
+    }
+}
+
+/// Whether devices of the V1 Firehose connector are served where they publish to.
+fn takes_firehose(config: &Config) -> bool {
+    config.rules.iter().any(|rule| {
+        let kind = config.connectors[rule.connector].contract_kind;
+        kind == "firehose" && rule.filter.as_str() == "kinesisfirehose/message"
+    })
+}
+
+fn filters(config: &Config, connector: usize) -> String {
+    let rules = config.rules.iter();
+    let rules = rules.filter(|rule| rule.connector == connector);
+    let filters: Vec<_> = rules.map(|rule| rule.filter.as_str()).collect();
+    filters.join(", ")
+}
+
+fn upstream(connector: &ConnectorConfig) -> String {
+    match &connector.upstream_path {
+        Some(path) => format!("{} {}", connector.upstream_kind, absolute(path).display()),
+        None => connector.upstream_kind.to_owned(),
+    }
+}
+
+/// `path` without what hangs on the current directory; as it is where that is unknown.
+fn absolute(path: &PathBuf) -> PathBuf {
+    path::absolute(path).unwrap_or_else(|_| path.clone())
+}
+
+/// The address under which this machine reaches a listener.
+fn reachable(listener: IpAddr) -> IpAddr {
+    match listener {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_default_is_told_with_two_commands_to_try() {
+        let config = perennial::config::Source::embedded()
+            .with_data_dir(PathBuf::from("/data"))
+            .read()
+            .unwrap();
+        let listening = "127.0.0.1:40000".parse().unwrap();
+        let version = env!("CARGO_PKG_VERSION");
+        let expected = format!(
+            r#"perennial {version} is running
+  listening  127.0.0.1:40000
+  data       /data
+  connector  firehose: kinesisfirehose/message, kinesisfirehose/message/binary/# -> file /data/firehose
+  connector  archive: sensors/# -> file /data/archive
+try it, the first command in a terminal of its own
+  mosquitto_sub -h 127.0.0.1 -p 40000 -t kinesisfirehose/message/status
+  mosquitto_pub -h 127.0.0.1 -p 40000 -q 1 -t kinesisfirehose/message -m '{{"id":"1","request":{{"data":"hello"}}}}'
+"#
+        );
+        assert_eq!(Banner::of(&config).running(&[listening]), expected);
+    }
+
+    #[test]
+    fn a_plain_broker_says_that_messages_go_nowhere_else() {
+        let config = perennial::config::Source::text("empty.toml", "")
+            .with_data_dir(PathBuf::from("/data"))
+            .read()
+            .unwrap();
+        let told = Banner::of(&config).running(&["[::]:1883".parse().unwrap()]);
+        assert!(
+            told.contains("none: messages pass between clients"),
+            "{told}"
+        );
+        assert!(
+            told.contains("mosquitto_sub -h ::1 -p 1883 -t greetings\n"),
+            "{told}"
+        );
+    }
+}

@@ -1,0 +1,226 @@
+//! Configurations as people write them: what becomes of the right ones, and exactly what
+//! is said about the wrong ones.
+
+mod connectors;
+mod values;
+
+use std::time::Duration;
+
+use perennial_broker::store::Durability;
+
+use super::*;
+use crate::delivery::Retry;
+
+/// What is said about `text`, a line per problem.
+fn problems(text: &str) -> String {
+    match Source::text("p.toml", text).read() {
+        Ok(config) => panic!("nothing is said about {config:?}"),
+        Err(errors) => errors.to_string(),
+    }
+}
+
+fn read(text: &str) -> Config {
+    Source::text("p.toml", text).read().unwrap()
+}
+
+/// Two connectors that nothing is wrong with, in 17 lines.
+const CONNECTORS: &str = r#"
+[[connector]]
+name = "firehose"
+contract = "firehose"
+upstream = "firehose"
+[connector.parameters]
+default_delivery_stream_arn = "arn:aws:firehose:eu-west-1:123456789012:deliverystream/a"
+
+[[connector]]
+name = "archive"
+contract = "plain"
+upstream = "file"
+[connector.parameters]
+destination = "archive"
+[connector.upstream_parameters]
+path = "archive"
+
+"#;
+
+/// What the second of them needs.
+const ARCHIVE_RULE: &str = "[[rule]]\nfilter = \"a/#\"\nconnector = \"archive\"\n";
+
+#[test]
+fn the_embedded_default_serves_firehose_and_a_rule_on_this_machine_only() {
+    let config = Config::embedded();
+    assert_eq!(config.listeners, [DEFAULT_LISTENER]);
+    assert_eq!(config.data_dir, Path::new("./perennial-data"));
+    let kinds = |connector: &ConnectorConfig| {
+        let (contract, upstream) = (connector.contract_kind, connector.upstream_kind);
+        (connector.name.clone(), contract, upstream)
+    };
+    let connectors: Vec<_> = config.connectors.iter().map(kinds).collect();
+    let firehose = ("firehose".to_owned(), "firehose", "file");
+    assert_eq!(
+        connectors,
+        [firehose, ("archive".to_owned(), "plain", "file")]
+    );
+    assert_eq!(
+        rules(&config),
+        [
+            ("sensors/#", "archive"),
+            ("kinesisfirehose/message", "firehose"),
+            ("kinesisfirehose/message/binary/#", "firehose"),
+        ]
+    );
+}
+
+/// Which filter goes to which connector.
+fn rules(config: &Config) -> Vec<(&str, &str)> {
+    let connector = |rule: &RuleConfig| config.connectors[rule.connector].name.as_str();
+    let rules = config.rules.iter();
+    rules
+        .map(|rule| (rule.filter.as_str(), connector(rule)))
+        .collect()
+}
+
+#[test]
+fn an_empty_file_is_a_plain_broker_with_every_default() {
+    let config = read("");
+    assert_eq!(config.data_dir, Path::new("./perennial-data"));
+    assert_eq!(config.listeners, [DEFAULT_LISTENER]);
+    assert_eq!(config.limits, Limits::default());
+    let store = StoreConfig {
+        path: PathBuf::from("./perennial-data/store"),
+        durability: Durability::Sync,
+        memory: StoreConfig::MEMORY,
+    };
+    assert_eq!(config.store, store);
+    assert!(config.connectors.is_empty() && config.rules.is_empty());
+}
+
+#[test]
+fn every_value_arrives_where_it_belongs() {
+    let config = read(
+        r#"
+data_dir = "/var/lib/perennial"
+[[listener]]
+address = "127.0.0.1:0"
+[[listener]]
+address = "[::]:1883"
+insecure = true
+[limits]
+max_connections = 1
+max_packet_size = "2MiB"
+connect_timeout = 0.5
+max_subscriptions_per_client = 3
+session_queue_bytes = 100_000
+session_queue_messages = 5
+mailbox_messages = 6
+mailbox_bytes = 70_000
+receive_maximum = 8
+max_inflight = 9
+[store]
+durability = "interval"
+sync_interval = "250ms"
+memory = "16 MiB"
+[[connector]]
+name = "a-B_9"
+contract = "plain"
+upstream = "file"
+parameters = { destination = "d", publish_interval = 0 }
+upstream_parameters = { path = "out" }
+in_flight = 2
+max_destinations = 7
+dead_letter_records = 0
+dead_letter_bytes = "1KiB"
+queue_bytes = "2GB"
+retry = { initial = 1, max = "1m" }
+[[rule]]
+filter = "a/+"
+connector = "a-B_9"
+"#,
+    );
+    let listeners = ["127.0.0.1:0", "[::]:1883"].map(|address| address.parse().unwrap());
+    assert_eq!(config.listeners, listeners);
+    assert_eq!(
+        config.limits,
+        Limits {
+            max_connections: 1,
+            max_packet_size: 2 << 20,
+            connect_timeout: Duration::from_millis(500),
+            max_subscriptions: 3,
+            receive_maximum: 8,
+            max_inflight: 9,
+            session_queue_bytes: 100_000,
+            session_queue_messages: 5,
+            mailbox_messages: 6,
+            mailbox_bytes: 70_000,
+        }
+    );
+    assert_eq!(
+        config.store,
+        StoreConfig {
+            path: PathBuf::from("/var/lib/perennial/store"),
+            durability: Durability::Interval(Duration::from_millis(250)),
+            memory: 16 << 20,
+        }
+    );
+    let connector = &config.connectors[0];
+    assert_eq!(
+        connector.delivery,
+        ConnectorSettings {
+            in_flight: 2,
+            max_destinations: 7,
+            dead_letter_records: 0,
+            dead_letter_bytes: 1_024,
+            queue_bytes: 2_000_000_000,
+            retry: Retry {
+                initial: Duration::from_secs(1),
+                max: Duration::from_secs(60),
+            },
+        }
+    );
+    assert_eq!(connector.contract.default_destination(), Some("d"));
+    assert_eq!(connector.contract.delivery().linger, Duration::ZERO);
+    let path = connector.upstream_path.as_deref();
+    assert_eq!(path, Some(Path::new("/var/lib/perennial/out")));
+    assert_eq!(rules(&config), [("a/+", "a-B_9")]);
+}
+
+#[test]
+fn a_chosen_data_directory_wins_and_relative_paths_begin_in_it() {
+    let text = format!("data_dir = \"/written\"{CONNECTORS}{ARCHIVE_RULE}");
+    let source = Source::text("p.toml", text).with_data_dir(PathBuf::from("/chosen"));
+    let config = source.read().unwrap();
+    assert_eq!(config.data_dir, Path::new("/chosen"));
+    let path = config.connectors[1].upstream_path.as_deref();
+    assert_eq!(path, Some(Path::new("/chosen/archive")));
+}
+
+#[test]
+fn a_rule_for_a_connector_replaces_the_filters_of_its_contract() {
+    let rule = "[[rule]]\nfilter = \"own/#\"\nconnector = \"firehose\"\n";
+    let config = read(&format!("{CONNECTORS}{ARCHIVE_RULE}{rule}"));
+    assert_eq!(rules(&config), [("a/#", "archive"), ("own/#", "firehose")]);
+}
+
+#[test]
+fn a_file_that_is_not_there_or_no_text_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("perennial.toml");
+    let told = || Config::load(&path).unwrap_err().to_string();
+    let name = path.display();
+    assert_eq!(
+        told(),
+        format!("{name}: the file cannot be read: No such file or directory (os error 2)")
+    );
+
+    std::fs::write(&path, b"# fine\nx = \"\xff\"\n").unwrap();
+    assert_eq!(
+        told(),
+        format!("{name}:2:6: this is not UTF-8, which a configuration is written in")
+    );
+
+    std::fs::write(&path, "#".repeat(5 << 20)).unwrap();
+    assert_eq!(
+        told(),
+        format!("{name}: the file cannot be read: it is larger than 4 MiB")
+    );
+}

@@ -1,0 +1,214 @@
+//! A publish on its way from the broker into the queues.
+//!
+//! Rules say which connectors take messages on a topic; each connector's contract
+//! reads the message, and its record joins the transaction that must be durable
+//! before the message is acknowledged.
+
+use std::sync::{Arc, OnceLock};
+
+use perennial_broker::{
+    Client, Hooks, Intake, Message, Publisher, QoS, Reason, store::Transaction,
+};
+use perennial_connectors::{Accepted, Publish, Rejection, Status};
+use perennial_rules::{FilterTrie, TopicFilter, TopicName};
+use tracing::{debug, warn};
+
+use crate::{
+    clock,
+    delivery::{Connector, Delivery, StatusSink},
+    record::{self, RecordRef},
+};
+
+/// Decides for the broker: who takes what is published.
+pub(crate) struct Ingest {
+    rules: FilterTrie<Arc<Intaker>>,
+    intakers: Vec<Arc<Intaker>>,
+}
+
+impl Ingest {
+    /// An ingest that takes records once it is [opened](Ingest::open).
+    pub(crate) fn new(connectors: &[Arc<Connector>], rules: &[(TopicFilter, usize)]) -> Ingest {
+        let intakers: Vec<_> = connectors
+            .iter()
+            .map(|connector| {
+                Arc::new(Intaker {
+                    connector: Arc::clone(connector),
+                    open: OnceLock::new(),
+                })
+            })
+            .collect();
+        let mut trie = FilterTrie::default();
+        for (filter, connector) in rules {
+            trie.insert(filter, Arc::clone(&intakers[*connector]));
+        }
+        Ingest {
+            rules: trie,
+            intakers,
+        }
+    }
+
+    /// Records go to `delivery` and statuses to `sink`; call it once, before anybody publishes.
+    pub(crate) fn open(&self, delivery: &Arc<Delivery>, sink: &Arc<dyn StatusSink>) {
+        for intaker in &self.intakers {
+            intaker
+                .open
+                .get_or_init(|| (Arc::clone(delivery), Arc::clone(sink)));
+        }
+    }
+}
+
+impl Hooks for Ingest {
+    fn connect(&self, _: &Client, _: Option<&[u8]>) -> Result<(), Reason> {
+        Ok(())
+    }
+
+    fn publish(&self, _: &Client, topic: &TopicName) -> Result<Vec<Arc<dyn Intake>>, Reason> {
+        let mut takers: Vec<Arc<Intaker>> = Vec::new();
+        self.rules.visit(topic, |intaker| {
+            // A connector takes a message once, however many of its rules match.
+            if !takers.iter().any(|taker| Arc::ptr_eq(taker, intaker)) {
+                takers.push(Arc::clone(intaker));
+            }
+        });
+        Ok(takers
+            .into_iter()
+            .map(|taker| taker as Arc<dyn Intake>)
+            .collect())
+    }
+
+    fn subscribe(&self, _: &Client, _: &TopicFilter) -> Result<(), Reason> {
+        Ok(())
+    }
+
+    fn deliver(&self, _: &Client, _: &TopicName) -> bool {
+        true
+    }
+}
+
+/// Takes records for one connector.
+struct Intaker {
+    connector: Arc<Connector>,
+    open: OnceLock<(Arc<Delivery>, Arc<dyn StatusSink>)>,
+}
+
+impl Intake for Intaker {
+    fn take(
+        &self,
+        client: &Client,
+        message: &Message<'_>,
+        transaction: &mut Transaction,
+    ) -> Result<(), Reason> {
+        let Some((delivery, sink)) = self.open.get() else {
+            return Err(Reason::ServerUnavailable);
+        };
+        match self.append(client, message, delivery, transaction) {
+            Ok(()) => Ok(()),
+            Err(refusal) => self.refuse(&refusal, client, sink.as_ref()),
+        }
+    }
+}
+
+/// A publish that does not become a record.
+struct Refusal {
+    rejection: Rejection,
+    /// What the publisher is told where the contract has no statuses.
+    reason: Reason,
+}
+
+impl Intaker {
+    fn append(
+        &self,
+        client: &Client,
+        message: &Message<'_>,
+        delivery: &Delivery,
+        transaction: &mut Transaction,
+    ) -> Result<(), Refusal> {
+        let Connector {
+            contract, upstream, ..
+        } = &*self.connector;
+        let because = |reason| move |rejection| Refusal { rejection, reason };
+        let Accepted {
+            destination,
+            id,
+            payload,
+        } = contract
+            .accept(&Publish {
+                topic: message.topic,
+                payload: message.payload,
+            })
+            .map_err(because(Reason::PayloadFormatInvalid))?;
+        let limit = upstream.limits().record_bytes;
+        if payload.len() > limit {
+            let rejection = Rejection::too_large(id, payload.len(), limit);
+            return Err(because(Reason::PacketTooLarge)(rejection));
+        }
+        let lane = match delivery.lane(&self.connector, &destination) {
+            Ok(lane) => lane,
+            Err(rejection) => {
+                let rejection = Rejection {
+                    id: id.into_owned(),
+                    ..rejection
+                };
+                return Err(because(Reason::QuotaExceeded)(rejection));
+            }
+        };
+        let record = RecordRef {
+            id: &id,
+            topic: message.topic.as_str(),
+            client_id: &client.id,
+            time: clock::unix_millis(),
+            payload: &payload,
+        };
+        if transaction
+            .append(&lane.queue, |buffer| record::write(buffer, &record))
+            .is_err()
+        {
+            lane.counters.rejected(1);
+            let rejection = Rejection::queue_full(id, &destination, lane.queue.records());
+            return Err(because(Reason::QuotaExceeded)(rejection));
+        }
+        lane.counters.accepted(1);
+        Ok(())
+    }
+
+    /// Tells the device in its contract's words that its message was not taken.
+    ///
+    /// Where the contract has no words for it, the publish itself is refused, so that a
+    /// device never takes for kept what is not.
+    fn refuse(
+        &self,
+        refusal: &Refusal,
+        client: &Client,
+        sink: &dyn StatusSink,
+    ) -> Result<(), Reason> {
+        let Refusal { rejection, reason } = refusal;
+        debug!(
+            connector = self.connector.name,
+            client = %client.id,
+            code = rejection.code,
+            rejection.message,
+            "a publish was rejected"
+        );
+        match self.connector.contract.rejected(rejection) {
+            Some(status) => {
+                sink.publish(status);
+                Ok(())
+            }
+            None => Err(*reason),
+        }
+    }
+}
+
+/// Publishes statuses to whoever is subscribed.
+pub(crate) struct StatusPublisher(pub(crate) Publisher);
+
+impl StatusSink for StatusPublisher {
+    fn publish(&self, status: Status) {
+        if let Err(error) = self
+            .0
+            .publish(status.topic, &status.payload, QoS::AtLeastOnce)
+        {
+            warn!(%error, "a status was not published");
+        }
+    }
+}

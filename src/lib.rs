@@ -1,0 +1,11 @@
+//! Perennial: a local MQTT gateway in one binary.
+//!
+//! The binary parses arguments and calls this library, and so do the tests: [`gateway::Gateway`]
+//! is the whole process but its signals.
+
+mod clock;
+pub mod config;
+pub mod delivery;
+pub mod gateway;
+mod ingest;
+pub mod record;
