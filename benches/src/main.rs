@@ -1,0 +1,209 @@
+//! Measures the gateway beside mosquitto and rumqttd: the same work for each in one run, rounds
+//! interleaved, with the CPU time and memory that the operating system counts for the broker.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line tool"
+)]
+
+use std::{
+    env, io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    brokers::Broker,
+    table::{Sample, Table},
+    works::{Effort, WORKS, Work},
+};
+
+mod brokers;
+mod client;
+mod inbox;
+mod load;
+mod process;
+mod seen;
+mod table;
+mod upstream;
+mod wire;
+mod works;
+
+/// Measures the gateway, mosquitto and rumqttd side by side.
+///
+/// Build the gateway first (`cargo build --release`), then run everything, which takes about a
+/// quarter of an hour, or a part of it: `--only ingest,fanin --rounds 3`.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// The gateway's binary [default: `perennial` beside this one]
+    #[arg(long, value_name = "PATH")]
+    gateway: Option<PathBuf>,
+
+    /// Only these works: ingest, fanin, fanout, fanin0, slow, paced, idle, topics
+    #[arg(long, value_name = "WORK", value_delimiter = ',')]
+    only: Vec<String>,
+
+    /// Only these brokers: mosquitto, rumqttd, perennial
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    brokers: Vec<String>,
+
+    /// How often each work is done
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
+
+    /// How long a round of a timed work lasts
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=60))]
+    seconds: u64,
+
+    /// One round of one second, smaller works: shows that all runs, not how fast
+    #[arg(long)]
+    quick: bool,
+
+    /// Where the brokers keep their data; must be on the disk that is to be measured
+    /// [default: the folder of this binary]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+
+    #[command(subcommand)]
+    role: Option<Role>,
+}
+
+#[derive(Subcommand)]
+enum Role {
+    /// Be rumqttd on a port of the loopback address; how this binary starts it as a process
+    #[command(hide = true)]
+    Rumqttd { port: u16 },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = match arguments.role {
+        Some(Role::Rumqttd { port }) => brokers::rumqttd::serve(port).map(|()| true),
+        None => measure(&arguments),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs the works that were asked for and prints a table after each; false if a round failed.
+fn measure(arguments: &Arguments) -> io::Result<bool> {
+    let folder = env::current_exe()?
+        .parent()
+        .map(Path::to_owned)
+        .unwrap_or_default();
+    let effort = Effort {
+        time: Duration::from_secs(if arguments.quick {
+            1
+        } else {
+            arguments.seconds
+        }),
+        quick: arguments.quick,
+        directory: std::path::absolute(arguments.dir.as_ref().unwrap_or(&folder))?,
+    };
+    if process::is_in_memory(&effort.directory)? {
+        eprintln!(
+            "{} is in memory: syncing costs nothing there",
+            effort.directory.display()
+        );
+    }
+    let gateway = arguments
+        .gateway
+        .clone()
+        .unwrap_or_else(|| folder.join("perennial"));
+    let brokers = chosen_brokers(arguments, std::path::absolute(gateway)?)?;
+    let rounds = if arguments.quick {
+        1
+    } else {
+        usize::from(arguments.rounds)
+    };
+    let mut all_well = true;
+    for work in chosen_works(arguments)? {
+        println!("{}: {}", work.name, work.summary);
+        let (table, failures) = run_work(work, &brokers, rounds, &effort);
+        if !table.is_empty() {
+            println!("\n{}", table.render(work.baselines));
+        }
+        for failure in &failures {
+            println!("FAILED {failure}");
+        }
+        all_well &= failures.is_empty();
+    }
+    Ok(all_well)
+}
+
+/// All rounds of one work, the brokers in turn in each.
+fn run_work(
+    work: &Work,
+    brokers: &[Broker],
+    rounds: usize,
+    effort: &Effort,
+) -> (Table, Vec<String>) {
+    let reference = work.reference.iter().map(|reference| reference.name);
+    let mut table = Table::new(reference.chain(brokers.iter().map(Broker::name)));
+    let mut failures = Vec::new();
+    let mut take =
+        |table: &mut Table, name: &str, round: usize, result: io::Result<Sample>| match result {
+            Ok(sample) => table.push(name, sample),
+            Err(error) => failures.push(format!("{} round {round}: {name}: {error}", work.name)),
+        };
+    let rounds = rounds.min(work.rounds);
+    for round in 1..=rounds {
+        if let Some(reference) = &work.reference {
+            eprintln!("{} round {round}/{rounds}: {}", work.name, reference.name);
+            take(&mut table, reference.name, round, (reference.run)(effort));
+        }
+        for broker in brokers {
+            eprintln!("{} round {round}/{rounds}: {}", work.name, broker.name());
+            take(&mut table, broker.name(), round, (work.run)(broker, effort));
+        }
+    }
+    (table, failures)
+}
+
+fn chosen_works(arguments: &Arguments) -> io::Result<Vec<&'static Work>> {
+    let known: Vec<&str> = WORKS.iter().map(|work| work.name).collect();
+    check_names("work", &arguments.only, &known)?;
+    let chosen = |work: &&Work| {
+        arguments.only.is_empty() || arguments.only.iter().any(|name| name == work.name)
+    };
+    Ok(WORKS.iter().filter(chosen).collect())
+}
+
+fn chosen_brokers(arguments: &Arguments, gateway: PathBuf) -> io::Result<Vec<Broker>> {
+    let mut brokers = vec![Broker::Mosquitto, Broker::Rumqttd];
+    if gateway.is_file() {
+        brokers.push(Broker::Gateway(gateway));
+    } else {
+        eprintln!("no gateway at {}: measuring without it", gateway.display());
+    }
+    check_names(
+        "broker",
+        &arguments.brokers,
+        &["mosquitto", "rumqttd", "perennial"],
+    )?;
+    brokers.retain(|broker| {
+        arguments.brokers.is_empty() || arguments.brokers.iter().any(|name| name == broker.name())
+    });
+    Ok(brokers)
+}
+
+fn check_names(what: &str, asked: &[String], known: &[&str]) -> io::Result<()> {
+    match asked.iter().find(|name| !known.contains(&name.as_str())) {
+        Some(name) => Err(io::Error::other(format!(
+            "no {what} is called {name:?}; there are {}",
+            known.join(", ")
+        ))),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,50 @@
+//! Many publishers, nobody who reads: what it costs to take a message and acknowledge it.
+
+use std::io;
+
+use super::{Effort, MISSING, Sample, Work, figures, per_message, run_load};
+use crate::{
+    brokers::Broker,
+    load::{Amount, Publishers, Traffic},
+    table::Metric,
+    upstream,
+};
+
+pub(super) const WORK: Work = Work::new(
+    "ingest",
+    "QoS 1, 50 publishers, 256 B, window 20, no subscriber; \
+     at the gateway every message matches a rule and is synced before its acknowledgement",
+    run,
+);
+
+const PUBLISHERS: Publishers = Publishers {
+    count: 50,
+    qos: 1,
+    payload: 256,
+    window: 20,
+    topic: "bench/ingest",
+};
+
+/// With the work that goes on after the last acknowledgement: the delivery to the upstream.
+static CPU_IN_ALL: Metric = Metric::median("cpu in all", 2);
+
+fn run(broker: &Broker, effort: &Effort) -> io::Result<Sample> {
+    let mut running = broker.start(&effort.directory)?;
+    let idle = running.cpu()?;
+    let traffic = Traffic {
+        amount: Amount::For(effort.time),
+        lead: None,
+        fresh_topics: false,
+    };
+    let (outcome, costs) = run_load(&mut running, PUBLISHERS, &[], traffic)?;
+    running.settle()?;
+    let in_all = running.cpu()? - idle;
+
+    let mut sample = figures(outcome.sent, outcome.elapsed, &costs);
+    sample.insert(2, (&CPU_IN_ALL, per_message(in_all, outcome.sent)));
+    if let Broker::Gateway(_) = broker {
+        let missing = upstream::missing(&running.data(), &outcome.sent_by)?;
+        sample.push((&MISSING, missing as f64));
+    }
+    Ok(sample)
+}
