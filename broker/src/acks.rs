@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::store::{Durable, Ticket};
+use crate::store::Ticket;
 
 /// Publishes of one connection that may be unacknowledged before it is not read from.
 const MAX_OPEN: usize = 4096;
@@ -38,9 +38,9 @@ impl PendingAcks {
     }
 
     /// Moves what may leave to `out`.
-    pub(crate) fn release(&mut self, durable: &Durable, out: &mut Vec<u8>) {
+    pub(crate) fn release(&mut self, is_durable: impl Fn(Ticket) -> bool, out: &mut Vec<u8>) {
         while let Some(group) = self.groups.front() {
-            if !durable.has_reached(group.ticket) {
+            if !is_durable(group.ticket) {
                 return;
             }
             out.extend_from_slice(&group.acks);
@@ -65,5 +65,73 @@ impl PendingAcks {
     /// The ticket behind which nothing waits.
     pub(crate) fn last(&self) -> Option<Ticket> {
         self.groups.back().map(|group| group.ticket)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Durability, QueueKind, QueueLimits, Store, StoreConfig};
+
+    /// Two tickets of a real store, the first one earlier.
+    fn tickets() -> [Ticket; 2] {
+        let folder = tempfile::tempdir().unwrap();
+        let config = StoreConfig {
+            path: folder.path().to_owned(),
+            durability: Durability::Os,
+            memory: StoreConfig::MEMORY,
+        };
+        let store = Store::open(config).unwrap();
+        let limits = QueueLimits {
+            records: 10,
+            bytes: 1_000,
+        };
+        let queue = store.queue("q", QueueKind::Durable, limits).unwrap();
+        let submit = || {
+            let mut transaction = store.transaction();
+            transaction.append(&queue, |record| record.push(1)).unwrap();
+            store.submit(transaction).unwrap()
+        };
+        let first = submit();
+        let mut second = submit();
+        while second == first {
+            second = submit();
+        }
+        [first, second]
+    }
+
+    #[test]
+    fn an_acknowledgement_that_waits_for_nothing_still_waits_for_those_before_it() {
+        let [first, _] = tickets();
+        let mut acks = PendingAcks::default();
+        acks.push(first, vec![1], 1);
+        acks.push(Ticket::DONE, vec![2], 1);
+        let mut out = Vec::new();
+        acks.release(|ticket| ticket == Ticket::DONE, &mut out);
+        assert_eq!((out.as_slice(), acks.open()), (&[][..], 2));
+        acks.release(|ticket| ticket <= first, &mut out);
+        assert_eq!((out.as_slice(), acks.open()), (&[1, 2][..], 0));
+        assert!(acks.is_empty());
+    }
+
+    #[test]
+    fn acknowledgements_leave_no_further_than_the_disk_has_come() {
+        let [first, second] = tickets();
+        let mut acks = PendingAcks::default();
+        acks.push(first, vec![1, 1], 2);
+        acks.push(second, vec![2], 1);
+        let mut out = Vec::new();
+        acks.release(|ticket| ticket <= first, &mut out);
+        assert_eq!((out.as_slice(), acks.open()), (&[1, 1][..], 1));
+        assert_eq!(acks.last(), Some(second));
+    }
+
+    #[test]
+    fn the_number_of_open_publishes_is_bounded() {
+        let mut acks = PendingAcks::default();
+        acks.push(Ticket::DONE, Vec::new(), MAX_OPEN - 1);
+        assert!(!acks.is_full());
+        acks.push(Ticket::DONE, Vec::new(), 1);
+        assert!(acks.is_full());
     }
 }

@@ -22,7 +22,7 @@ use crate::{
         Unsubscribe, Version, encode_suback, encode_unsuback,
     },
     handshake::{Accepted, read_connect},
-    inbound::{Inbound, Refused},
+    inbound::{Inbound, NotTaken},
     keep_alive::{KeepAlive, silence},
     mailbox::Pressure,
     message::{StoredWill, read_stored},
@@ -167,7 +167,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Does all that can be done without waiting.
     fn work(&mut self) -> Result<(), End> {
         let handled = self.handle_input();
-        self.acks.release(&self.durable, &mut self.socket.output);
+        self.release_acks();
         handled?;
         if self.session.pending.is_empty() {
             self.presence.mailbox.drain(&mut self.session.pending);
@@ -319,12 +319,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 .acknowledge(AckKind::PubRec, publish.packet_id, Reason::Success);
             return Ok(());
         }
-        let taken = self.inbound.take(publish, &self.core);
-        let reason = match taken {
+        let reason = match self.inbound.take(publish, &self.core) {
             Ok(()) => Reason::Success,
-            Err(Refused { reason, what }) => {
+            Err(NotTaken::Invalid(error)) => return Err(error.into()),
+            Err(NotTaken::Refused(reason, what)) => {
                 self.core.counters.messages_refused.add(1);
-                if version != Version::V5 || reason == Reason::TopicNameInvalid {
+                if version != Version::V5 {
                     return Err(End::Failed { reason, what });
                 }
                 self.session.release(publish.packet_id);
@@ -367,6 +367,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     fn version(&self) -> Version {
         self.presence.mailbox.client.version
+    }
+
+    /// Moves the acknowledgements that the disk covers to the output.
+    fn release_acks(&mut self) {
+        let durable = &self.durable;
+        self.acks.release(
+            |ticket| durable.has_reached(ticket),
+            &mut self.socket.output,
+        );
     }
 
     /// Takes messages that waited in the session's queue.
@@ -421,7 +430,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if let Some(last) = self.acks.last()
             && self.durable.reached(last).await.is_ok()
         {
-            self.acks.release(&self.durable, &mut self.socket.output);
+            self.release_acks();
         }
         if let Some(reason) = farewell {
             Disconnect::encode(reason, version, &mut self.socket.output);

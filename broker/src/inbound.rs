@@ -12,7 +12,7 @@ use crate::{
     acks::PendingAcks,
     broker::Core,
     clock::unix_millis,
-    codec::{Ack, AckKind, Publish, QoS, Reason},
+    codec::{Ack, AckKind, DecodeError, Publish, QoS, Reason},
     hooks::{Client, Intake, Message},
     mailbox::Pressure,
     message::{Run, StoredWill},
@@ -33,9 +33,11 @@ pub(crate) struct Route {
 
 /// A publish that the broker does not take.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Refused {
-    pub(crate) reason: Reason,
-    pub(crate) what: &'static str,
+pub(crate) enum NotTaken {
+    /// It breaks the specification, which ends the connection.
+    Invalid(DecodeError),
+    /// It is refused; the text is for the log.
+    Refused(Reason, &'static str),
 }
 
 /// The publishing side of a connection.
@@ -75,7 +77,7 @@ impl Inbound {
     }
 
     /// Takes a publish: its records into the transaction, its message into the run.
-    pub(crate) fn take(&mut self, publish: &Publish<'_>, core: &Core) -> Result<(), Refused> {
+    pub(crate) fn take(&mut self, publish: &Publish<'_>, core: &Core) -> Result<(), NotTaken> {
         let route = self.route_of(publish.topic, core)?;
         let message = Message {
             topic: &route.topic,
@@ -176,7 +178,7 @@ impl Inbound {
     }
 
     /// The route for `topic`; a change of topic hands over the run so far.
-    fn route_of(&mut self, topic: &[u8], core: &Core) -> Result<Arc<Route>, Refused> {
+    fn route_of(&mut self, topic: &[u8], core: &Core) -> Result<Arc<Route>, NotTaken> {
         let generation = core.router.generation();
         if let Some(route) = &self.route
             && route.generation == generation
@@ -248,23 +250,12 @@ fn push(run: Run, targets: &[Target], transaction: &mut Transaction) -> Pressure
     pressure
 }
 
-fn resolve(topic: &[u8], generation: u64, client: &Client, core: &Core) -> Result<Route, Refused> {
-    let invalid = Refused {
-        reason: Reason::TopicNameInvalid,
-        what: "the topic is not a topic name",
-    };
-    let text = std::str::from_utf8(topic).map_err(|_| Refused {
-        reason: Reason::TopicNameInvalid,
-        what: "the topic is not UTF-8",
-    })?;
-    let topic = TopicName::parse(ByteString::from(text)).map_err(|_| invalid)?;
+fn resolve(topic: &[u8], generation: u64, client: &Client, core: &Core) -> Result<Route, NotTaken> {
+    let topic = topic_name(topic).map_err(NotTaken::Invalid)?;
     let intakes = core
         .hooks
         .publish(client, &topic)
-        .map_err(|reason| Refused {
-            reason,
-            what: "the client may not publish to the topic",
-        })?;
+        .map_err(|reason| NotTaken::Refused(reason, "the client may not publish to the topic"))?;
     let targets = core.router.targets(&topic, core.hooks.as_ref());
     Ok(Route {
         topic,
@@ -274,9 +265,23 @@ fn resolve(topic: &[u8], generation: u64, client: &Client, core: &Core) -> Resul
     })
 }
 
-fn refused_by_intake(reason: Reason) -> Refused {
-    Refused {
-        reason,
-        what: "the message could not be taken",
+/// The topic name of a publish, which has no alias to stand in for it.
+fn topic_name(topic: &[u8]) -> Result<TopicName, DecodeError> {
+    if topic.is_empty() {
+        return Err(DecodeError::protocol("the topic is empty"));
     }
+    let text = std::str::from_utf8(topic)
+        .ok()
+        .filter(|text| !text.contains('\0'))
+        .ok_or(DecodeError::malformed(
+            "the topic is not UTF-8 or has U+0000",
+        ))?;
+    TopicName::parse(ByteString::from(text)).map_err(|_| DecodeError {
+        reason: Reason::TopicNameInvalid,
+        what: "the topic has a wildcard",
+    })
+}
+
+fn refused_by_intake(reason: Reason) -> NotTaken {
+    NotTaken::Refused(reason, "the message could not be taken")
 }
