@@ -16,8 +16,8 @@ pub(super) const WORK: Work = Work {
     rounds: 1,
     ..Work::new(
         "topics",
-        "QoS 1, 10 publishers -> a rule (gateway) and a # subscriber, 64 B: 200 000 messages on 10 topics, \
-         then 1 000 000 on a new topic each (--quick: a tenth of both); the memory after each",
+        "QoS 1, 10 publishers -> a rule (gateway) and a # subscriber, 64 B: 1 000 000 messages on 10 topics, \
+         then as many on a new topic each (--quick: a tenth of both); the memory after each",
         run,
     )
 };
@@ -48,7 +48,7 @@ fn run(broker: &Broker, effort: &Effort) -> io::Result<Sample> {
     let mut load = Load::connect(running.address(), PUBLISHERS, &[subscription])
         .map_err(|error| running.explain(error))?;
     let few = Traffic {
-        amount: Amount::Messages(200_000 / part),
+        amount: Amount::Messages(1_000_000 / part),
         lead: LEAD,
         fresh_topics: false,
     };
