@@ -1,0 +1,19 @@
+//! The whole gateway: the real binary, clients that are not ours, and AWS's doubles.
+//!
+//! Run with `tests/run`, which installs the clients first.
+
+#![allow(clippy::print_stdout, reason = "tests print seeds and counts")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod aws;
+mod bad_config;
+mod bad_packets;
+mod bad_requests;
+mod disk_full;
+mod embedded_default;
+mod paho;
+mod plug_pull;
+mod slow_subscriber;
+mod support;
+mod unread_acks;
+mod upstream_faults;

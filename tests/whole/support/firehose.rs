@@ -1,0 +1,66 @@
+//! The Firehose double for tests that are not async.
+
+use std::{ops::Deref, time::Duration};
+
+use perennial_doubles::FirehoseDouble;
+use tokio::runtime::{Builder, Runtime};
+
+/// A Firehose double and the thread that it runs on.
+pub(crate) struct Firehose {
+    double: FirehoseDouble,
+    runtime: Runtime,
+}
+
+impl Firehose {
+    /// A double on a port of its own.
+    pub(crate) fn start() -> Self {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime starts");
+        let double = runtime
+            .block_on(FirehoseDouble::start())
+            .expect("a double starts");
+        Self { double, runtime }
+    }
+
+    /// Closes the port and every connection: an outage.
+    pub(crate) fn stop(&mut self) {
+        self.runtime.block_on(self.double.stop());
+    }
+
+    /// Ends the outage.
+    pub(crate) fn restart(&mut self) {
+        self.runtime
+            .block_on(self.double.restart())
+            .expect("the port is free again");
+    }
+
+    /// Waits until `count` requests have come, answered or not.
+    #[track_caller]
+    pub(crate) fn wait_for_requests(&self, count: usize, limit: Duration) {
+        if let Err(requests) = self
+            .runtime
+            .block_on(self.double.wait_for_requests(count, limit))
+        {
+            panic!("{} requests came in {limit:?}, not {count}", requests.len());
+        }
+    }
+
+    /// The parameters of an upstream that sends here.
+    pub(crate) fn upstream_parameters(&self) -> String {
+        format!(
+            "{{ endpoint_url = \"{}\", region = \"us-east-1\", timeout = \"1s\" }}",
+            self.url()
+        )
+    }
+}
+
+impl Deref for Firehose {
+    type Target = FirehoseDouble;
+
+    fn deref(&self) -> &FirehoseDouble {
+        &self.double
+    }
+}

@@ -1,0 +1,283 @@
+//! The gateway as a process: the real binary in a folder of its own.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    thread,
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+use crate::support::{
+    random::Random,
+    transcript::{Transcript, wait_for_exit},
+    wait::{PATIENCE, wait_for_some},
+};
+
+/// The first word of the line about an address that the gateway serves, which ends with it.
+const LISTENING: &str = "listening";
+
+/// Beyond the time that a graceful stop takes at most.
+const STOP: Duration = Duration::from_secs(30);
+
+/// A gateway that is killed when the test is over.
+pub(crate) struct Gateway {
+    folder: TempDir,
+    port: u16,
+    config: String,
+    process: Option<Process>,
+}
+
+struct Process {
+    child: Child,
+    address: SocketAddr,
+    stdout: Transcript,
+    stderr: Transcript,
+}
+
+impl Gateway {
+    /// Starts a gateway with `config`, to which a data folder and a listener are added.
+    pub(crate) fn start(config: &str) -> Self {
+        Self::start_on(0, config)
+    }
+
+    /// The same on a port that stays the same over restarts.
+    pub(crate) fn start_on(port: u16, config: &str) -> Self {
+        let mut gateway = Self::prepare(port, config);
+        gateway.restart();
+        gateway
+    }
+
+    /// A gateway that is not started yet; its data folder is there.
+    pub(crate) fn prepare(port: u16, config: &str) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let gateway = Self {
+            folder,
+            port,
+            config: config.to_owned(),
+            process: None,
+        };
+        fs::create_dir(gateway.data_dir()).expect("a data folder");
+        gateway
+    }
+
+    /// Starts it, again or for the first time, with what its data folder holds.
+    #[track_caller]
+    pub(crate) fn restart(&mut self) {
+        assert!(self.process.is_none(), "the gateway runs");
+        let config = self.folder.path().join("perennial.toml");
+        let text = format!(
+            "data_dir = {:?}\n[[listener]]\naddress = \"127.0.0.1:{}\"\n{}",
+            self.data_dir(),
+            self.port,
+            self.config
+        );
+        fs::write(&config, text).expect("the config is written");
+        let mut command = perennial(self.folder.path());
+        command.arg("run").arg("--config").arg(config);
+        self.process = Some(Process::spawn(command));
+    }
+
+    /// Where it serves MQTT.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.process().address
+    }
+
+    /// Everything that it writes is in here.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// What it has logged since it was started.
+    pub(crate) fn stderr(&self) -> String {
+        self.process().stderr.text()
+    }
+
+    /// Its resident memory in bytes.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.process().child.id());
+        let status = fs::read_to_string(path).expect("a running process has a status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line
+            .and_then(|line| line.split_whitespace().next())
+            .expect("VmRSS is there");
+        kib.parse::<u64>().expect("VmRSS is a number") * 1024
+    }
+
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.process().stdout.has_ended()
+    }
+
+    /// Waits until it has ended by itself.
+    #[track_caller]
+    pub(crate) fn wait_for_end(&mut self) -> ExitStatus {
+        let mut process = self.process.take().expect("the gateway runs");
+        wait_for_exit(&mut process.child, STOP, "the gateway")
+    }
+
+    /// Ends it as a power cut would, without a word.
+    pub(crate) fn kill9(&mut self) {
+        let mut process = self.process.take().expect("the gateway runs");
+        process.child.kill().expect("a child can be killed");
+        process.child.wait().expect("a killed child ends");
+    }
+
+    /// Asks it to stop, and waits until it has.
+    #[track_caller]
+    pub(crate) fn terminate(&mut self) -> ExitStatus {
+        let mut process = self.process.take().expect("the gateway runs");
+        // The shell's own kill, since not every system has the program.
+        let asked = Command::new("sh")
+            .args(["-c", "kill -TERM \"$0\"", &process.child.id().to_string()])
+            .status()
+            .expect("a shell");
+        assert!(asked.success(), "SIGTERM was not sent");
+        wait_for_exit(&mut process.child, STOP, "the gateway after SIGTERM")
+    }
+
+    fn process(&self) -> &Process {
+        self.process.as_ref().expect("the gateway runs")
+    }
+}
+
+impl Process {
+    /// Starts `command` and waits until it listens.
+    #[track_caller]
+    fn spawn(mut command: Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the gateway's binary is there");
+        let stdout = Transcript::of(child.stdout.take().expect("a pipe"));
+        let stderr = Transcript::of(child.stderr.take().expect("a pipe"));
+        let mut process = Self {
+            child,
+            address: SocketAddr::from(([0, 0, 0, 0], 0)),
+            stdout,
+            stderr,
+        };
+        process.address = wait_for_some(PATIENCE, "the gateway listens", || {
+            if let Some(status) = process.child.try_wait().expect("a child") {
+                panic!("the gateway ended with {status}");
+            }
+            process.stdout.find(|line| {
+                let rest = line.trim_start().strip_prefix(LISTENING)?;
+                rest.split_whitespace().last()?.parse().ok()
+            })
+        });
+        process
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        self.child.kill().ok();
+        self.child.wait().ok();
+        if thread::panicking() {
+            println!("The gateway printed:\n{}", self.stdout.text());
+            println!("The gateway logged:\n{}", self.stderr.text());
+        }
+    }
+}
+
+/// A free port that the system gives to nobody who asks for any port, so that it is still
+/// free after a restart.
+pub(crate) fn quiet_port() -> u16 {
+    let (mut random, _) = Random::seeded();
+    wait_for_some(PATIENCE, "a free port", || {
+        let port = random.within(15_000..30_000) as u16;
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+            .is_ok()
+            .then_some(port)
+    })
+}
+
+/// What a command printed, and how it ended.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Runs the binary in `folder` to its end.
+#[track_caller]
+pub(crate) fn run_to_end(folder: &Path, arguments: &[&dyn AsRef<OsStr>]) -> Finished {
+    let mut command = perennial(folder);
+    command.args(arguments.iter().map(|argument| argument.as_ref()));
+    let mut child = Killed(
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the gateway's binary is there"),
+    );
+    let stdout = Transcript::of(child.0.stdout.take().expect("a pipe"));
+    let stderr = Transcript::of(child.0.stderr.take().expect("a pipe"));
+    let status = wait_for_exit(&mut child.0, PATIENCE, "the command");
+    wait_for_some(PATIENCE, "the command's output ends", || {
+        (stdout.has_ended() && stderr.has_ended()).then_some(())
+    });
+    Finished {
+        code: status.code(),
+        stdout: stdout.text(),
+        stderr: stderr.text(),
+    }
+}
+
+/// A process that does not outlive its test.
+pub(crate) struct Killed(pub(crate) Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+/// A gateway whose folder and arguments are the test's own.
+pub(crate) struct Bare(Process);
+
+impl Bare {
+    /// Runs the binary in `folder` with `arguments`, and waits until it listens.
+    #[track_caller]
+    pub(crate) fn start(folder: &Path, arguments: &[&dyn AsRef<OsStr>]) -> Self {
+        let mut command = perennial(folder);
+        command.args(arguments.iter().map(|argument| argument.as_ref()));
+        Self(Process::spawn(command))
+    }
+
+    /// Where it serves MQTT.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.0.address
+    }
+
+    /// What it has printed.
+    pub(crate) fn stdout(&self) -> String {
+        self.0.stdout.text()
+    }
+}
+
+/// The binary in an environment that holds nothing of the one who runs the tests.
+fn perennial(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_perennial"));
+    command
+        .current_dir(folder)
+        .env_clear()
+        .env("HOME", folder)
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_EC2_METADATA_DISABLED", "true");
+    command
+}

@@ -1,0 +1,22 @@
+//! What the tests share: the processes around a test, and ways to wait.
+
+pub(crate) mod dead_letters;
+pub(crate) mod firehose;
+pub(crate) mod gateway;
+pub(crate) mod mosquitto;
+pub(crate) mod numbered;
+pub(crate) mod python;
+pub(crate) mod random;
+pub(crate) mod records;
+pub(crate) mod transcript;
+pub(crate) mod version;
+pub(crate) mod wait;
+pub(crate) mod wire;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// One at a time of the tests that load the machine; hold it until the end of the test.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static HEAVY: Mutex<()> = Mutex::new(());
+    HEAVY.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,134 @@
+//! Scripts beside the tests: paho-mqtt clients, and the moto server as AWS.
+
+use std::{
+    env,
+    io::Write,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{ChildStdin, Command, Stdio},
+    time::Duration,
+};
+
+use crate::support::{
+    gateway::Killed,
+    transcript::{Transcript, wait_for_exit},
+    version::Version,
+    wait::{PATIENCE, wait_for_some},
+};
+
+/// How long a script may take.
+const SCRIPT: Duration = Duration::from_secs(60);
+
+/// Runs a script of paho-mqtt clients against the gateway at `address`.
+///
+/// # Panics
+/// The script fails; what it says is in the message.
+#[track_caller]
+pub(crate) fn paho(script: &str, address: SocketAddr, version: Version) {
+    let mut child = Killed(
+        python(script)
+            .args([address.port().to_string(), version.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the Python of PERENNIAL_TEST_PYTHON starts"),
+    );
+    let stdout = Transcript::of(child.0.stdout.take().expect("a pipe"));
+    let stderr = Transcript::of(child.0.stderr.take().expect("a pipe"));
+    let status = wait_for_exit(&mut child.0, SCRIPT, script);
+    if !status.success() {
+        wait_for_some(PATIENCE, "the script's output ends", || {
+            stderr.has_ended().then_some(())
+        });
+        panic!(
+            "{script} with MQTT {version}:\n{}\n{}",
+            stdout.text(),
+            stderr.text()
+        );
+    }
+}
+
+/// AWS, as far as the moto server is AWS.
+pub(crate) struct Moto {
+    _child: Killed,
+    stdin: ChildStdin,
+    stdout: Transcript,
+    stderr: Transcript,
+    answers: usize,
+    url: String,
+}
+
+impl Moto {
+    /// Starts it with delivery streams, each of which writes into the bucket of its name.
+    #[track_caller]
+    pub(crate) fn start(streams: &[&str]) -> Self {
+        let mut child = Killed(
+            python("moto_server.py")
+                .args(streams)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .expect("the Python of PERENNIAL_TEST_PYTHON starts"),
+        );
+        let stdout = Transcript::of(child.0.stdout.take().expect("a pipe"));
+        let stderr = Transcript::of(child.0.stderr.take().expect("a pipe"));
+        let stdin = child.0.stdin.take().expect("a pipe");
+        let mut moto = Self {
+            _child: child,
+            stdin,
+            stdout,
+            stderr,
+            answers: 0,
+            url: String::new(),
+        };
+        moto.url = moto.answer();
+        moto
+    }
+
+    /// Its `endpoint_url`.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The contents of all objects in the bucket of `stream`, in no order.
+    #[track_caller]
+    pub(crate) fn objects(&mut self, stream: &str) -> Vec<Vec<u8>> {
+        writeln!(self.stdin, "{stream}").expect("the moto server listens");
+        let contents: Vec<Vec<u8>> =
+            serde_json::from_str(&self.answer()).expect("the moto server answers in JSON");
+        contents
+    }
+
+    /// The next line of its output.
+    #[track_caller]
+    fn answer(&mut self) -> String {
+        let line = wait_for_some(SCRIPT, "the moto server answers", || {
+            assert!(
+                !self.stdout.has_ended(),
+                "moto ended:\n{}",
+                self.stderr.text()
+            );
+            self.stdout.lines().get(self.answers).cloned()
+        });
+        self.answers += 1;
+        line
+    }
+}
+
+fn python(script: &str) -> Command {
+    let Some(interpreter) = env::var_os("PERENNIAL_TEST_PYTHON").map(PathBuf::from) else {
+        panic!("PERENNIAL_TEST_PYTHON is not set: run the tests with tests/run, which prepares it");
+    };
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/whole/python");
+    let mut command = Command::new(interpreter);
+    // Nothing of the one who runs the tests: no profile, no proxy.
+    command
+        .env_clear()
+        .env("AWS_CONFIG_FILE", "/dev/null")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+        .arg("-B")
+        .arg(scripts.join(script));
+    command
+}
