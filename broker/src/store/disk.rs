@@ -55,9 +55,14 @@ pub(super) enum Reach {
 
 impl Disk {
     pub(super) fn open(path: &Path, durability: Durability) -> Result<Disk, StoreError> {
-        let failed = |error: fjall::Error| StoreError::Open {
-            path: path.to_owned(),
-            source: error.into(),
+        let failed = |error: fjall::Error| match error {
+            fjall::Error::Locked => StoreError::InUse {
+                path: path.to_owned(),
+            },
+            error => StoreError::Open {
+                path: path.to_owned(),
+                source: error.into(),
+            },
         };
         let db = open_without_torn(path, durability, || database(path)).map_err(failed)?;
         let meta = db.keyspace("meta", options).map_err(failed)?;

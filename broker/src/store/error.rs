@@ -13,6 +13,12 @@ pub enum StoreError {
         /// What went wrong.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// Another store is open in the folder.
+    #[error("the store in {} is in use: another gateway runs with the same data directory", path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The store was written by a version of this program that knows a newer format.
     #[error("the store in {} has format {found}, this version reads up to {known}: use a newer one", path.display())]
     Newer {

@@ -55,7 +55,7 @@ use self::{
 };
 
 /// Bytes that wait for a commit at which the store is congested.
-const CONGESTED: usize = 8 * 1024 * 1024;
+const CONGESTED: usize = 2 * 1024 * 1024;
 
 /// How to open a store.
 #[derive(Clone, Debug, Eq, PartialEq)]

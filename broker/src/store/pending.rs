@@ -243,9 +243,8 @@ impl Pending {
         }
     }
 
-    /// Nothing more is taken; all readers are told.
-    pub(super) fn finish(&mut self, end: End) {
-        self.end.get_or_insert(end);
+    /// Makes all readers that wait look again.
+    pub(super) fn wake_readers(&self) {
         for queue in self.queues.values() {
             queue.state.grown.notify_waiters();
         }

@@ -1,5 +1,7 @@
 //! What is there after the process ended in the middle.
 
+use std::io::BufRead;
+
 use super::{disk::Reach, *};
 
 #[test]
@@ -17,6 +19,67 @@ fn what_was_durable_is_there_after_a_kill() {
     assert_eq!((queue.records(), queue.bytes()), (2, 10));
     wait(&store, append(&store, &queue, &[b"c"]));
     assert_eq!(contents(&queue)[2], (2, b"c".to_vec()));
+}
+
+/// The folder of the child process that is to be killed.
+const CHILD: &str = "PERENNIAL_STORE_CHILD";
+
+#[test]
+fn every_record_that_was_durable_survives_kills_at_any_moment() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut durable_records = 0;
+    for round in 1..=5u64 {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "store::tests::crash::child_that_appends"])
+            .args(["--ignored", "--nocapture"])
+            .env(CHILD, folder.path())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let output = io::BufReader::new(child.stdout.take().unwrap());
+        // Killed after some hundreds of records, while more are being written.
+        let enough = durable_records + 300 * round;
+        let mut told = output.lines().map_while(Result::ok).filter_map(number);
+        durable_records = told.find(|records| *records >= enough).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // What it said before it noticed counts too.
+        durable_records = told.last().unwrap_or(durable_records);
+
+        let store = open(folder.path());
+        let records = contents(&durable(&store, "q"));
+        assert!(records.len() as u64 >= durable_records);
+        for (sequence, record) in &records {
+            assert_eq!(record[..8], sequence.to_be_bytes());
+        }
+    }
+}
+
+fn number(line: String) -> Option<u64> {
+    line.strip_prefix("durable ")?.parse().ok()
+}
+
+#[test]
+#[ignore = "it is started by another test, which kills it"]
+#[expect(clippy::print_stdout, reason = "its parent listens")]
+fn child_that_appends() {
+    let Some(folder) = std::env::var_os(CHILD) else {
+        return;
+    };
+    let store = Store::open(StoreConfig {
+        durability: Durability::Sync,
+        // So little that memory is written out all the time.
+        memory: 300_000,
+        ..config(Path::new(&folder))
+    })
+    .unwrap();
+    let queue = durable(&store, "q");
+    for sequence in queue.records()..1_000_000 {
+        let record = [&sequence.to_be_bytes()[..], &[7; 3000]].concat();
+        wait(&store, append(&store, &queue, &[&record]));
+        println!("durable {}", sequence + 1);
+    }
 }
 
 #[test]
@@ -114,7 +177,7 @@ fn a_folder_that_another_store_has_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let _store = open(folder.path());
     let error = Store::open(config(folder.path())).unwrap_err();
-    assert!(matches!(error, StoreError::Open { .. }));
+    assert!(matches!(error, StoreError::InUse { .. }), "{error}");
 }
 
 #[test]

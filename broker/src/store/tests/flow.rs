@@ -108,9 +108,9 @@ fn settling_more_blocks_than_one_commit_removes_frees_all_of_them() {
         wait(&store, append(&store, &queue, &[b"a"]));
     }
     settle(&store, &queue, 0..2999);
-    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(30);
     while queue.bytes() > 5 {
-        assert!(std::time::Instant::now() < deadline);
+        assert!(Instant::now() < deadline);
         std::thread::yield_now();
     }
     assert_eq!(contents(&queue), [(2999, b"a".to_vec())]);
@@ -267,9 +267,9 @@ fn a_removed_queue_is_gone_with_all_that_it_held() {
 
     let store = open(folder.path());
     let id_of_removed = 0;
-    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(30);
     while !block_firsts(&store, id_of_removed).is_empty() {
-        assert!(std::time::Instant::now() < deadline);
+        assert!(Instant::now() < deadline);
         std::thread::yield_now();
     }
     assert_eq!(contents(&durable(&store, "other")).len(), 1);

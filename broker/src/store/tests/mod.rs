@@ -7,7 +7,12 @@ mod model;
 mod poison;
 mod stress;
 
-use std::path::Path;
+use std::{
+    collections::BTreeMap,
+    io,
+    path::Path,
+    time::{Instant, SystemTime},
+};
 
 use super::*;
 
@@ -78,15 +83,46 @@ fn contents(queue: &Queue) -> Vec<(u64, Vec<u8>)> {
 }
 
 /// A copy of the folder as a kill of the process would leave it.
+///
+/// A file that changes meanwhile would make it a mixture of two moments, so that it is made
+/// again until none did; the database writes out its memory in the background.
 fn copy_folder(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_folder(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let before = files(from);
+        let copied = before
+            .as_ref()
+            .is_ok_and(|files| copy(files, from, to).is_ok());
+        if copied && before.ok() == files(from).ok() {
+            return;
+        }
+        assert!(Instant::now() < deadline, "the folder is never at rest");
+        if to.exists() {
+            std::fs::remove_dir_all(to).unwrap();
         }
     }
+}
+
+/// All files with length and time of their last change.
+fn files(folder: &Path) -> io::Result<BTreeMap<PathBuf, (u64, SystemTime)>> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let metadata = path.metadata()?;
+        if metadata.is_dir() {
+            found.extend(files(&path)?);
+        } else {
+            found.insert(path, (metadata.len(), metadata.modified()?));
+        }
+    }
+    Ok(found)
+}
+
+fn copy(files: &BTreeMap<PathBuf, (u64, SystemTime)>, from: &Path, to: &Path) -> io::Result<()> {
+    for path in files.keys() {
+        let target = to.join(path.strip_prefix(from).unwrap());
+        std::fs::create_dir_all(target.parent().unwrap())?;
+        std::fs::copy(path, target)?;
+    }
+    Ok(())
 }

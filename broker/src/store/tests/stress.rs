@@ -3,7 +3,7 @@
 //! `STRESS=records,per_block,lag,queues cargo test --release -p perennial-broker -- --ignored --nocapture stress`,
 //! in the folder `STRESS_DIR` when it is set.
 
-use std::{collections::VecDeque, time::Instant};
+use std::collections::VecDeque;
 
 use super::*;
 
