@@ -57,7 +57,7 @@ enum Command {
         after_help = "The first SIGINT or SIGTERM stops the gateway and keeps what is \
         queued; a second one ends it at once, and then too nothing acknowledged is lost."
     )]
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Read a configuration and report every error in it with line and column; start nothing
     Check(CheckArgs),
     /// Print the configuration that runs when none is given
@@ -101,7 +101,7 @@ impl Cli {
     pub(crate) fn execute(self) -> Result<(), Failure> {
         match self.command {
             None => run::run(self.run),
-            Some(Command::Run(args)) => run::run(args),
+            Some(Command::Run(args)) => run::run(*args),
             Some(Command::Check(args)) => check::check(&args.config),
             Some(Command::Config) => print(Source::embedded().as_str()),
             Some(Command::Connectors) => print(&connectors::list()),

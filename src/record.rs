@@ -56,7 +56,7 @@ pub fn write(buf: &mut Vec<u8>, record: &RecordRef<'_>) {
 /// Reads a record; its fields are slices of `bytes`.
 ///
 /// # Errors
-/// What is wrong with the bytes; nothing that was written by [`write`] gives an error.
+/// What is wrong with the bytes; nothing that was written by [`write()`] gives an error.
 pub fn read(mut bytes: Bytes) -> Result<Record, CorruptRecord> {
     let version = bytes
         .try_get_u8()
