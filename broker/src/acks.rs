@@ -70,6 +70,11 @@ impl PendingAcks {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        thread,
+        time::{Duration, Instant},
+    };
+
     use super::*;
     use crate::store::{Durability, QueueKind, QueueLimits, Store, StoreConfig};
 
@@ -93,10 +98,13 @@ mod tests {
             store.submit(transaction).unwrap()
         };
         let first = submit();
-        let mut second = submit();
-        while second == first {
-            second = submit();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !store.durable().has_reached(first) {
+            assert!(Instant::now() < deadline, "nothing was committed");
+            thread::yield_now();
         }
+        let second = submit();
+        assert!(first < second);
         [first, second]
     }
 

@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_message_larger_than_the_client_takes_is_left_out() {
-        let mut session = Session::new(V5, 10, 12);
+        let mut session = Session::new(V5, 10, 13);
         session.pending.push_back(delivery(&[
             (b"far too large", QoS::AtLeastOnce),
             (b"small", QoS::AtLeastOnce),
