@@ -16,20 +16,30 @@ const MAX_GROUPS: usize = 1024;
 #[derive(Debug, Default)]
 pub(crate) struct PendingAcks {
     groups: VecDeque<Group>,
-    open: usize,
+    open: Count,
 }
 
 #[derive(Debug)]
 struct Group {
     ticket: Ticket,
     acks: Vec<u8>,
-    count: usize,
+    count: Count,
+}
+
+/// How many acknowledgements there are.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Count {
+    /// PUBACK and PUBREC.
+    pub(crate) all: usize,
+    /// PUBACK alone, with which a publish is over.
+    pub(crate) pubacks: usize,
 }
 
 impl PendingAcks {
-    /// Adds `count` encoded acknowledgements that leave when `ticket` is durable.
-    pub(crate) fn push(&mut self, ticket: Ticket, acks: Vec<u8>, count: usize) {
-        self.open += count;
+    /// Adds encoded acknowledgements that leave when `ticket` is durable.
+    pub(crate) fn push(&mut self, ticket: Ticket, acks: Vec<u8>, count: Count) {
+        self.open.all += count.all;
+        self.open.pubacks += count.pubacks;
         self.groups.push_back(Group {
             ticket,
             acks,
@@ -44,7 +54,8 @@ impl PendingAcks {
                 return;
             }
             out.extend_from_slice(&group.acks);
-            self.open -= group.count;
+            self.open.all -= group.count.all;
+            self.open.pubacks -= group.count.pubacks;
             self.groups.pop_front();
         }
     }
@@ -54,11 +65,11 @@ impl PendingAcks {
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.open >= MAX_OPEN || self.groups.len() >= MAX_GROUPS
+        self.open.all >= MAX_OPEN || self.groups.len() >= MAX_GROUPS
     }
 
-    /// Publishes that are not acknowledged.
-    pub(crate) fn open(&self) -> usize {
+    /// How many wait.
+    pub(crate) fn open(&self) -> Count {
         self.open
     }
 
@@ -77,6 +88,8 @@ mod tests {
 
     use super::*;
     use crate::store::{Durability, QueueKind, QueueLimits, Store, StoreConfig};
+
+    const ONE: Count = Count { all: 1, pubacks: 1 };
 
     /// Two tickets of a real store, the first one earlier.
     fn tickets() -> [Ticket; 2] {
@@ -112,13 +125,16 @@ mod tests {
     fn an_acknowledgement_that_waits_for_nothing_still_waits_for_those_before_it() {
         let [first, _] = tickets();
         let mut acks = PendingAcks::default();
-        acks.push(first, vec![1], 1);
-        acks.push(Ticket::DONE, vec![2], 1);
+        acks.push(first, vec![1], ONE);
+        acks.push(Ticket::DONE, vec![2], ONE);
         let mut out = Vec::new();
         acks.release(|ticket| ticket == Ticket::DONE, &mut out);
-        assert_eq!((out.as_slice(), acks.open()), (&[][..], 2));
+        assert_eq!((out.as_slice(), acks.open().all), (&[][..], 2));
         acks.release(|ticket| ticket <= first, &mut out);
-        assert_eq!((out.as_slice(), acks.open()), (&[1, 2][..], 0));
+        assert_eq!(
+            (out.as_slice(), acks.open()),
+            (&[1, 2][..], Count::default())
+        );
         assert!(acks.is_empty());
     }
 
@@ -126,20 +142,27 @@ mod tests {
     fn acknowledgements_leave_no_further_than_the_disk_has_come() {
         let [first, second] = tickets();
         let mut acks = PendingAcks::default();
-        acks.push(first, vec![1, 1], 2);
-        acks.push(second, vec![2], 1);
+        acks.push(first, vec![1, 1], Count { all: 2, pubacks: 1 });
+        acks.push(second, vec![2], ONE);
         let mut out = Vec::new();
         acks.release(|ticket| ticket <= first, &mut out);
-        assert_eq!((out.as_slice(), acks.open()), (&[1, 1][..], 1));
+        assert_eq!((out.as_slice(), acks.open()), (&[1, 1][..], ONE));
         assert_eq!(acks.last(), Some(second));
     }
 
     #[test]
     fn the_number_of_open_publishes_is_bounded() {
         let mut acks = PendingAcks::default();
-        acks.push(Ticket::DONE, Vec::new(), MAX_OPEN - 1);
+        acks.push(
+            Ticket::DONE,
+            Vec::new(),
+            Count {
+                all: MAX_OPEN - 1,
+                pubacks: 0,
+            },
+        );
         assert!(!acks.is_full());
-        acks.push(Ticket::DONE, Vec::new(), 1);
+        acks.push(Ticket::DONE, Vec::new(), ONE);
         assert!(acks.is_full());
     }
 }

@@ -22,6 +22,7 @@ use tracing::{error, warn};
 
 use crate::{
     codec::QoS,
+    complaints::Complaints,
     connection,
     counters::{BrokerCounters, Counters},
     hooks::{Client, Hooks},
@@ -42,6 +43,7 @@ pub(crate) struct Core {
     pub(crate) store: Store,
     pub(crate) router: Router,
     pub(crate) counters: Arc<Counters>,
+    complaints: Complaints,
     /// One for each connection that may be open.
     places: Arc<Semaphore>,
     connections: AtomicU64,
@@ -60,6 +62,12 @@ impl Core {
             limits,
             counters,
         ))
+    }
+
+    /// Counts and logs a connection that was refused or closed for `what`.
+    pub(crate) fn fail(&self, client: &str, address: SocketAddr, what: &str) {
+        self.counters.connections_failed.add(1);
+        self.complaints.log(client, address, what);
     }
 
     /// An identifier for a client that brings none.
@@ -87,6 +95,7 @@ impl Broker {
             store,
             router: Router::default(),
             counters: Arc::default(),
+            complaints: Complaints::default(),
             connections: AtomicU64::new(0),
             run: crate::clock::unix_millis(),
         };
@@ -195,8 +204,11 @@ fn admit(
     connections: &mut JoinSet<()>,
 ) {
     let Ok(place) = Arc::clone(&core.places).try_acquire_owned() else {
-        core.counters.connections_failed.add(1);
-        warn!(%address, limit = core.limits.max_connections, "a connection is one too many");
+        core.fail(
+            "",
+            address,
+            "as many connections are open as the configuration allows",
+        );
         return;
     };
     // Acknowledgements are small and should not wait for each other.

@@ -11,7 +11,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, trace};
+use tracing::{debug, error, trace};
 
 use crate::{
     acks::PendingAcks,
@@ -92,15 +92,13 @@ pub(crate) async fn serve<S>(
     let accepted = match greeting {
         Ok(Ok(accepted)) => accepted,
         Ok(Err(what)) => {
-            core.counters.connections_failed.add(1);
-            info!(%address, what, "a connection was refused");
+            core.fail("", address, what);
             // The peer may not wait for its CONNACK.
             timeout(FAREWELL, socket.finish()).await.ok();
             return;
         }
         Err(_) => {
-            core.counters.connections_failed.add(1);
-            info!(%address, "a connection sent no CONNECT in time");
+            core.fail("", address, "no CONNECT came in time");
             return;
         }
     };
@@ -305,14 +303,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             QoS::AtLeastOnce => Some(AckKind::PubAck),
             QoS::ExactlyOnce => Some(AckKind::PubRec),
         };
-        if kind.is_some() && version == Version::V5 {
-            let open = self.acks.open() + self.inbound.open() + self.session.received();
-            if open >= usize::from(self.core.limits.receive_maximum) {
-                return Err(End::Failed {
-                    reason: Reason::ReceiveMaximumExceeded,
-                    what: "more publishes are open than the receive maximum",
-                });
-            }
+        if kind.is_some()
+            && version == Version::V5
+            && self.open_publishes() >= self.core.limits.receive_maximum
+        {
+            return Err(End::Failed {
+                reason: Reason::ReceiveMaximumExceeded,
+                what: "more publishes are open than the receive maximum",
+            });
         }
         if publish.qos == QoS::ExactlyOnce && !self.session.receive(publish.packet_id) {
             self.inbound
@@ -335,6 +333,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.inbound.acknowledge(kind, publish.packet_id, reason);
         }
         Ok(())
+    }
+
+    /// Publishes that no PUBACK or PUBCOMP has answered (MQTT 5, 4.9).
+    fn open_publishes(&self) -> u16 {
+        let at_least_once = self.acks.open().pubacks + self.inbound.open().pubacks;
+        u16::try_from(at_least_once + self.session.received()).unwrap_or(u16::MAX)
     }
 
     fn acknowledge(&mut self, kind: AckKind, body: &[u8]) -> Result<(), End> {
@@ -408,8 +412,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             End::Disconnected { publishes_will } => (None, publishes_will),
             End::Lost => (None, true),
             End::Failed { reason, what } => {
-                self.core.counters.connections_failed.add(1);
-                info!(client = %client.id, address = %client.address, what, "a connection was closed");
+                self.core.fail(&client.id, client.address, what);
                 (Some(reason), true)
             }
             End::TakenOver => (Some(Reason::SessionTakenOver), true),

@@ -9,7 +9,7 @@ use bytestring::ByteString;
 use perennial_rules::TopicName;
 
 use crate::{
-    acks::PendingAcks,
+    acks::{Count, PendingAcks},
     broker::Core,
     clock::unix_millis,
     codec::{Ack, AckKind, DecodeError, Publish, QoS, Reason},
@@ -53,7 +53,7 @@ pub(crate) struct Inbound {
     /// What mailboxes could not hold; it is dropped with their sessions and promises nothing.
     overflow: Transaction,
     acks: Vec<u8>,
-    ack_count: usize,
+    ack_count: Count,
     /// The time of the messages that are gathered, in milliseconds since the Unix epoch.
     now: u64,
     pressure: Pressure,
@@ -70,7 +70,7 @@ impl Inbound {
             records: store.transaction(),
             overflow: store.transaction(),
             acks: Vec::new(),
-            ack_count: 0,
+            ack_count: Count::default(),
             now: 0,
             pressure: Pressure::Low,
         }
@@ -104,11 +104,12 @@ impl Inbound {
     /// Adds an acknowledgement behind what was taken so far.
     pub(crate) fn acknowledge(&mut self, kind: AckKind, packet_id: u16, reason: Reason) {
         Ack::encode(kind, packet_id, reason, self.client.version, &mut self.acks);
-        self.ack_count += 1;
+        self.ack_count.all += 1;
+        self.ack_count.pubacks += usize::from(kind == AckKind::PubAck);
     }
 
-    /// Publishes that were taken and have no place among the pending acknowledgements yet.
-    pub(crate) fn open(&self) -> usize {
+    /// Acknowledgements that have no place among the pending ones yet.
+    pub(crate) fn open(&self) -> Count {
         self.ack_count
     }
 
@@ -122,9 +123,9 @@ impl Inbound {
         self.forward(core);
         self.now = 0;
         let ticket = self.submit_transactions(core)?;
-        if self.ack_count > 0 {
-            acks.push(ticket, std::mem::take(&mut self.acks), self.ack_count);
-            self.ack_count = 0;
+        if self.ack_count.all > 0 {
+            let count = std::mem::take(&mut self.ack_count);
+            acks.push(ticket, std::mem::take(&mut self.acks), count);
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ mod acks;
 mod broker;
 mod clock;
 mod codec;
+mod complaints;
 mod connection;
 mod counters;
 mod handshake;

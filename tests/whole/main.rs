@@ -11,6 +11,8 @@ mod bad_packets;
 mod bad_requests;
 mod disk_full;
 mod embedded_default;
+mod limits;
+mod not_offered;
 mod paho;
 mod plug_pull;
 mod slow_subscriber;

@@ -117,6 +117,20 @@ impl Wire {
         Some(Packet { first, body })
     }
 
+    /// Whether the gateway has closed the connection; does not wait.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        let mut byte = [0];
+        self.stream.set_nonblocking(true).expect("a socket option");
+        let peeked = self.stream.peek(&mut byte);
+        self.stream.set_nonblocking(false).expect("a socket option");
+        match peeked {
+            // What was said before the end is read first.
+            Ok(1..) => self.fill() && self.has_ended(),
+            Ok(0) => true,
+            Err(error) => error.kind() != ErrorKind::WouldBlock,
+        }
+    }
+
     /// Reads what comes next; false at the end of the connection.
     #[track_caller]
     pub(crate) fn fill(&mut self) -> bool {
