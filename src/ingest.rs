@@ -4,19 +4,21 @@
 //! reads the message, and its record joins the transaction that must be durable
 //! before the message is acknowledged.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use perennial_broker::{
     Client, Hooks, Intake, Message, Publisher, QoS, Reason, store::Transaction,
 };
 use perennial_connectors::{Accepted, Publish, Rejection, Status};
 use perennial_rules::{FilterTrie, TopicFilter, TopicName};
-use tracing::{debug, warn};
+use tokio::time::Instant;
+use tracing::warn;
 
 use crate::{
     clock,
     delivery::{Connector, Delivery, StatusSink},
     record::{self, RecordRef},
+    reminder::Reminder,
 };
 
 /// Decides for the broker: who takes what is published.
@@ -34,6 +36,7 @@ impl Ingest {
                 Arc::new(Intaker {
                     connector: Arc::clone(connector),
                     open: OnceLock::new(),
+                    rejections: Mutex::default(),
                 })
             })
             .collect();
@@ -89,6 +92,8 @@ impl Hooks for Ingest {
 struct Intaker {
     connector: Arc<Connector>,
     open: OnceLock<(Arc<Delivery>, Arc<dyn StatusSink>)>,
+    /// What a person hears of publishes that become no record.
+    rejections: Mutex<Reminder>,
 }
 
 impl Intake for Intaker {
@@ -171,6 +176,15 @@ impl Intaker {
         Ok(())
     }
 
+    /// Counts a rejection; how many there were since the log heard of them, when it is to hear again.
+    fn count_rejection(&self) -> Option<u64> {
+        let mut rejections = self
+            .rejections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        rejections.count(1, Instant::now())
+    }
+
     /// Tells the device in its contract's words that its message was not taken.
     ///
     /// Where the contract has no words for it, the publish itself is refused, so that a
@@ -182,13 +196,16 @@ impl Intaker {
         sink: &dyn StatusSink,
     ) -> Result<(), Reason> {
         let Refusal { rejection, reason } = refusal;
-        debug!(
-            connector = self.connector.name,
-            client = %client.id,
-            code = rejection.code,
-            rejection.message,
-            "a publish was rejected"
-        );
+        if let Some(rejections) = self.count_rejection() {
+            warn!(
+                connector = self.connector.name,
+                client = %client.id,
+                code = rejection.code,
+                rejection.message,
+                rejections,
+                "publishes are rejected; this is the latest of them"
+            );
+        }
         match self.connector.contract.rejected(rejection) {
             Some(status) => {
                 sink.publish(status);

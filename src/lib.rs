@@ -9,3 +9,4 @@ pub mod delivery;
 pub mod gateway;
 mod ingest;
 pub mod record;
+mod reminder;

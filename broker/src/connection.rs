@@ -322,7 +322,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Err(NotTaken::Invalid(error)) => return Err(error.into()),
             Err(NotTaken::Refused(reason, what)) => {
                 self.core.counters.messages_refused.add(1);
-                if version != Version::V5 {
+                // MQTT 3 can only close; at QoS 0 nobody waits for an answer.
+                if version != Version::V5 && (kind.is_some() || reason == Reason::NotAuthorized) {
                     return Err(End::Failed { reason, what });
                 }
                 self.session.release(publish.packet_id);

@@ -89,25 +89,26 @@ impl Router {
     /// subscriptions that match ([MQTT-3.3.5-1] of 3.1.1).
     pub(crate) fn targets(&self, topic: &TopicName, hooks: &dyn Hooks) -> Vec<Target> {
         let mut targets: Vec<Target> = Vec::new();
-        let mut places: HashMap<u64, usize> = HashMap::new();
-        let subscriptions = self.subscriptions.read();
-        subscriptions.visit(topic, |Subscription { mailbox, options }| {
-            if let Some(&place) = places.get(&mailbox.id) {
-                let target = &mut targets[place];
-                target.granted = target.granted.max(options.qos);
-                target.no_local &= options.no_local;
-                target.retain_as_published |= options.retain_as_published;
-                return;
-            }
-            places.insert(mailbox.id, targets.len());
-            targets.push(Target {
-                mailbox: Arc::clone(mailbox),
-                granted: options.qos,
-                no_local: options.no_local,
-                retain_as_published: options.retain_as_published,
+        self.subscriptions
+            .read()
+            .visit(topic, |Subscription { mailbox, options }| {
+                targets.push(Target {
+                    mailbox: Arc::clone(mailbox),
+                    granted: options.qos,
+                    no_local: options.no_local,
+                    retain_as_published: options.retain_as_published,
+                });
             });
+        targets.sort_unstable_by_key(|target| target.mailbox.id);
+        targets.dedup_by(|other, kept| {
+            let is_same = other.mailbox.id == kept.mailbox.id;
+            if is_same {
+                kept.granted = kept.granted.max(other.granted);
+                kept.no_local &= other.no_local;
+                kept.retain_as_published |= other.retain_as_published;
+            }
+            is_same
         });
-        drop(subscriptions);
         targets.retain(|target| hooks.deliver(&target.mailbox.client, topic));
         targets
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::delivery::reminder::Reminder;
+use crate::reminder::Reminder;
 
 /// Failures in a row before the circuit opens.
 const OPENS_AFTER: u32 = 5;
@@ -158,7 +158,7 @@ impl Outage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delivery::reminder;
+    use crate::reminder;
 
     const RETRY: Retry = Retry {
         initial: Duration::from_millis(100),

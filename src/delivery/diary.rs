@@ -4,7 +4,10 @@ use perennial_connectors::{Outcome, SendError};
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
-use crate::delivery::{backoff::Change, counters::Settled, reminder::Reminder};
+use crate::{
+    delivery::{backoff::Change, counters::Settled},
+    reminder::Reminder,
+};
 
 /// Remembers what was said, so that nothing is said for every record.
 #[derive(Debug, Default)]

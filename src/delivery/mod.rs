@@ -12,7 +12,6 @@ mod counters;
 mod dead_letters;
 mod diary;
 mod lanes;
-mod reminder;
 mod settlement;
 #[cfg(test)]
 mod tests;

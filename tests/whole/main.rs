@@ -11,6 +11,7 @@ mod bad_packets;
 mod bad_requests;
 mod disk_full;
 mod embedded_default;
+mod full_queue;
 mod limits;
 mod not_offered;
 mod paho;

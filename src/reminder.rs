@@ -5,18 +5,18 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long the log is silent in between.
-pub(super) const INTERVAL: Duration = Duration::from_secs(60);
+pub(crate) const INTERVAL: Duration = Duration::from_secs(60);
 
 /// Counts events until they are to be mentioned again.
 #[derive(Debug, Default)]
-pub(super) struct Reminder {
+pub(crate) struct Reminder {
     mentioned: Option<Instant>,
     events: u64,
 }
 
 impl Reminder {
     /// Counts `events`; how many there were since the last time, when that is to be said.
-    pub(super) fn count(&mut self, events: u64, now: Instant) -> Option<u64> {
+    pub(crate) fn count(&mut self, events: u64, now: Instant) -> Option<u64> {
         self.events += events;
         if self.events == 0 || self.mentioned.is_some_and(|then| now - then < INTERVAL) {
             return None;
