@@ -12,6 +12,8 @@ mod properties;
 mod publish;
 mod reason;
 mod subscribe;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use acks::{Ack, AckKind};
 pub(crate) use connect::{ConnAck, Connect, Will};
