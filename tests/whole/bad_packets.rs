@@ -16,6 +16,7 @@ use crate::{
     },
     support::{
         gateway::Gateway,
+        random::Random,
         version::Version::{self, V5, V31, V311},
         wire::{self, Packet, Wire, packet, publish, string, subscribe},
     },
@@ -153,6 +154,51 @@ fn an_invalid_filter_is_refused_alone_and_the_connection_goes_on() {
         let message = wire.expect("the message");
         assert!(message.body.ends_with(b"served"), "{message:?}");
     }
+}
+
+#[test]
+fn noise_from_many_clients_harms_nobody() {
+    const CLIENTS: u64 = 600;
+    let (mut random, seed) = Random::seeded();
+    println!("seed {seed}");
+    let gateway = Gateway::start("");
+    let mut bystander = Bystander::beside(gateway.address());
+    for client in 0..CLIENTS {
+        let version = Version::ALL[random.within(0..3) as usize];
+        let mut wire = Wire::connect(gateway.address(), version, "noisy");
+        for _ in 0..random.within(1..8) {
+            wire.send(&noise(&mut random, version));
+        }
+        if client % 50 == 0 {
+            bystander.goes_on("noise");
+        }
+    }
+    bystander.goes_on("all noise");
+    let log = gateway.stderr();
+    assert!(!log.contains("panicked"), "{log}");
+}
+
+/// A packet that is right, broken in one byte or cut, or no packet at all.
+fn noise(random: &mut Random, version: Version) -> Vec<u8> {
+    let id = random.within(1..4) as u16;
+    let mut bytes = match random.within(0..7) {
+        0 => publish(version, 1, id, b"noise/1", b"payload"),
+        1 => publish(version, 2, id, "noise/ü".as_bytes(), b"payload"),
+        2 => subscribe(version, id, b"noise/#", 2),
+        3 => packet(0x62, &id.to_be_bytes()),
+        4 => packet(0x50, &id.to_be_bytes()),
+        5 => wire::puback(id),
+        _ => (0..random.within(1..40))
+            .map(|_| random.within(0..256) as u8)
+            .collect(),
+    };
+    let place = random.within(0..bytes.len() as u64) as usize;
+    match random.within(0..4) {
+        0 => bytes[place] = random.within(0..256) as u8,
+        1 => bytes.truncate(place),
+        _ => {}
+    }
+    bytes
 }
 
 #[test]
