@@ -1,10 +1,11 @@
 //! A wrong configuration: every error at once, and nothing starts.
 
-use std::{fs, net::TcpListener};
+use std::{ffi::OsStr, fs, net::TcpListener};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::gateway::{Finished, run_to_end};
+use crate::support::gateway::{Finished, Gateway, run_to_end};
 
 /// Eleven errors; the address is taken, so that a gateway that binds is found out.
 fn wrong(address: &str) -> String {
@@ -151,14 +152,20 @@ fn an_address_that_others_reach_is_refused_as_long_as_nobody_is_authenticated() 
     assert_eq!((allowed.code, allowed.stderr.as_str()), (Some(0), ""));
 }
 
-#[test]
-fn a_port_in_use_is_one_line_that_names_it() {
+/// A folder with a configuration whose address is taken, and what takes it.
+fn with_a_port_in_use() -> (TempDir, TcpListener, String) {
     let folder = TempDir::new().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let path = folder.path().join("perennial.toml");
-    fs::write(&path, format!("[[listener]]\naddress = \"{address}\"\n")).unwrap();
-    let finished = run_to_end(folder.path(), &[&"run", &"--config", &path]);
+    let config = format!("[[listener]]\naddress = \"{address}\"\n");
+    fs::write(folder.path().join("perennial.toml"), config).unwrap();
+    (folder, taken, address)
+}
+
+#[test]
+fn a_port_in_use_is_one_line_that_names_it() {
+    let (folder, _taken, address) = with_a_port_in_use();
+    let finished = run_to_end(folder.path(), &[&"run", &"--config", &"perennial.toml"]);
     assert_eq!(finished.code, Some(1), "{finished:?}");
     assert_eq!(finished.stdout, "");
     let naming: Vec<_> = finished
@@ -168,4 +175,46 @@ fn a_port_in_use_is_one_line_that_names_it() {
         .collect();
     assert_eq!(naming.len(), 1, "{finished:?}");
     assert!(naming[0].to_lowercase().contains("in use"), "{finished:?}");
+}
+
+#[test]
+fn with_json_logs_every_line_is_json_and_nothing_else_is_printed() {
+    let (folder, _taken, address) = with_a_port_in_use();
+    let arguments: [&dyn AsRef<OsStr>; 4] = [&"run", &"--log-json", &"--config", &"perennial.toml"];
+    let finished = run_to_end(folder.path(), &arguments);
+    assert_eq!((finished.code, finished.stdout.as_str()), (Some(1), ""));
+    let lines: Vec<Value> = finished
+        .stderr
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a line of JSON"))
+        .collect();
+    assert!(
+        lines.iter().any(|line| line.to_string().contains(&address)),
+        "{finished:?}"
+    );
+}
+
+#[test]
+fn a_second_gateway_in_the_same_data_directory_is_refused_by_name() {
+    let gateway = Gateway::start("");
+    let data_dir = gateway.data_dir();
+    let folder = TempDir::new().unwrap();
+    fs::write(
+        folder.path().join("perennial.toml"),
+        "[[listener]]\naddress = \"127.0.0.1:0\"\n",
+    )
+    .unwrap();
+    let arguments: [&dyn AsRef<OsStr>; 5] = [
+        &"run",
+        &"--config",
+        &"perennial.toml",
+        &"--data-dir",
+        &data_dir,
+    ];
+    let finished = run_to_end(folder.path(), &arguments);
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(
+        finished.stderr.contains("is in use: another gateway runs"),
+        "{finished:?}"
+    );
 }
