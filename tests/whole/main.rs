@@ -17,6 +17,7 @@ mod not_offered;
 mod paho;
 mod plug_pull;
 mod slow_subscriber;
+mod stopping;
 mod support;
 mod unread_acks;
 mod upstream_faults;

@@ -113,7 +113,7 @@ impl Gateway {
         self.process().stdout.has_ended()
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until it has ended.
     #[track_caller]
     pub(crate) fn wait_for_end(&mut self) -> ExitStatus {
         let mut process = self.process.take().expect("the gateway runs");
@@ -130,14 +130,23 @@ impl Gateway {
     /// Asks it to stop, and waits until it has.
     #[track_caller]
     pub(crate) fn terminate(&mut self) -> ExitStatus {
-        let mut process = self.process.take().expect("the gateway runs");
+        self.signal();
+        self.wait_for_end()
+    }
+
+    /// Asks it to stop, and does not wait.
+    #[track_caller]
+    pub(crate) fn signal(&self) {
         // The shell's own kill, since not every system has the program.
         let asked = Command::new("sh")
-            .args(["-c", "kill -TERM \"$0\"", &process.child.id().to_string()])
+            .args([
+                "-c",
+                "kill -TERM \"$0\"",
+                &self.process().child.id().to_string(),
+            ])
             .status()
             .expect("a shell");
         assert!(asked.success(), "SIGTERM was not sent");
-        wait_for_exit(&mut process.child, STOP, "the gateway after SIGTERM")
     }
 
     fn process(&self) -> &Process {
