@@ -18,7 +18,7 @@ use super::{
     head::move_head,
     lock,
     pending::{Item, Work},
-    queue::{QueueKind, QueueState, Tail},
+    queue::{QueueKind, QueueState, TRANSIENT, Tail},
     rotation::Rotation,
     ticket::{End, Ticket},
 };
@@ -160,7 +160,7 @@ impl Committer {
             .collect();
         if let Some(created) = work.items.iter().rev().find(|item| item.created) {
             // Ids rise from queue to queue.
-            changes.set_next_id(created.queue.id.saturating_add(1));
+            changes.set_next_id((created.queue.id & !TRANSIENT) + 1);
         }
         self.remove_queues(&work, &mut changes)?;
         self.write(changes, work.needs_sync())?;

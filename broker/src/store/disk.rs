@@ -276,14 +276,17 @@ fn entry_bytes(key: usize, value: usize) -> u64 {
     (AROUND + key + value) as u64
 }
 
-fn block_key(queue: u32, first: u64) -> [u8; 12] {
-    let mut key = [0; 12];
+/// The length of a block's key.
+pub(super) const BLOCK_KEY: usize = 12;
+
+fn block_key(queue: u32, first: u64) -> [u8; BLOCK_KEY] {
+    let mut key = [0; BLOCK_KEY];
     key[..4].copy_from_slice(&queue.to_be_bytes());
     key[4..].copy_from_slice(&first.to_be_bytes());
     key
 }
 
-fn blocks(queue: u32, from: u64) -> std::ops::RangeInclusive<[u8; 12]> {
+fn blocks(queue: u32, from: u64) -> std::ops::RangeInclusive<[u8; BLOCK_KEY]> {
     block_key(queue, from)..=block_key(queue, u64::MAX)
 }
 

@@ -7,7 +7,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{
     StoreError,
-    queue::{QueueKind, QueueLimits, QueueState},
+    queue::{QueueKind, QueueLimits, QueueState, TRANSIENT},
     settled::Settled,
     ticket::{End, Ticket},
     transaction::{Settlement, Transaction},
@@ -27,6 +27,7 @@ pub(super) struct Pending {
     /// Somebody holds a ticket of the batch that is being gathered.
     wanted: bool,
     gathering: Ticket,
+    /// Without the bit of transient queues.
     next_id: u32,
     names: HashMap<Arc<str>, u32>,
     queues: HashMap<u32, Gathering>,
@@ -120,8 +121,14 @@ impl Pending {
             queue.state.limit(limits);
             return Ok(Arc::clone(&queue.state));
         }
-        let id = self.next_id;
-        self.next_id = id.checked_add(1).ok_or(StoreError::TooManyQueues)?;
+        if self.next_id == TRANSIENT {
+            return Err(StoreError::TooManyQueues);
+        }
+        let id = match kind {
+            QueueKind::Durable => self.next_id,
+            QueueKind::Transient => self.next_id | TRANSIENT,
+        };
+        self.next_id += 1;
         let (head, tail) = Default::default();
         let state = Arc::new(QueueState::new(id, name, kind, head, tail));
         state.limit(limits);

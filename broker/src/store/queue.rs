@@ -21,6 +21,10 @@ pub enum QueueKind {
     Transient,
 }
 
+/// The bit that tells the id of a transient queue from a durable one's, so that a block's key
+/// alone says whether anybody may have been told that it is durable.
+pub(super) const TRANSIENT: u32 = 1 << 31;
+
 /// How much a queue takes: what would pass one of these is refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct QueueLimits {

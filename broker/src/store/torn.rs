@@ -5,8 +5,8 @@
 //! batch was not synced, so nobody was told that it is durable: it is cut off.
 //!
 //! A checksum can also be wrong because the disk has lost what it held. To tell the two apart,
-//! only the last batches are taken for torn, and when the database does not open without them
-//! either, they are put back.
+//! only batches that no sync can have covered are taken for torn, and when the database does not
+//! open without them either, they are put back.
 
 use std::{
     ffi::OsStr,
@@ -17,7 +17,7 @@ use std::{
 
 use fjall::JournalRecoveryError::ChecksumMismatch;
 
-use super::Durability;
+use super::{Durability, disk::BLOCK_KEY, queue::TRANSIENT};
 
 /// The end that each batch in the journal has.
 const MAGIC: &[u8] = b"FJL\x03";
@@ -28,11 +28,6 @@ pub(super) fn open_without_torn<T>(
     durability: Durability,
     mut open: impl FnMut() -> fjall::Result<T>,
 ) -> fjall::Result<T> {
-    // Of several commits without a sync between them, more than the last can be torn.
-    let most = match durability {
-        Durability::Sync => 1,
-        Durability::Interval(_) | Durability::Os => 16,
-    };
     let refused = match open() {
         Err(error @ fjall::Error::JournalRecovery(ChecksumMismatch)) => error,
         other => return other,
@@ -41,8 +36,7 @@ pub(super) fn open_without_torn<T>(
         return Err(refused);
     };
     let bytes = fs::read(&journal)?;
-    let batches = batches(&bytes);
-    for &start in batches.iter().rev().take(most) {
+    for start in cuts(&batches(&bytes), durability) {
         truncate(&journal, start)?;
         match open() {
             Ok(opened) => {
@@ -88,26 +82,64 @@ fn restore(journal: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Where each complete batch of a journal starts.
-fn batches(journal: &[u8]) -> Vec<usize> {
-    let mut starts = Vec::new();
-    let (mut at, mut start) = (0, 0);
+/// A complete batch of a journal.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Batch {
+    start: usize,
+    /// Whether it holds records that somebody may have been told are durable.
+    is_promise: bool,
+}
+
+/// Where the journal may be cut off, the shortest cut first.
+///
+/// A commit with records of durable queues is synced before the next one is written, unless the
+/// durability says otherwise; so only the last batch can be torn, and before it a run of batches
+/// that settle, which is done again, or write to transient queues, which opening drops.
+fn cuts(batches: &[Batch], durability: Durability) -> Vec<usize> {
+    const MOST: usize = 16;
+    let starts = batches.iter().rev().map(|batch| batch.start);
+    if durability != Durability::Sync {
+        return starts.take(MOST).collect();
+    }
+    let Some((last, before)) = batches.split_last() else {
+        return Vec::new();
+    };
+    let unsynced = before.iter().rev().take_while(|batch| !batch.is_promise);
+    let first = unsynced.last().map(|batch| batch.start);
+    [last.start].into_iter().chain(first).collect()
+}
+
+fn batches(journal: &[u8]) -> Vec<Batch> {
+    let mut batches = Vec::new();
+    let mut batch = Batch {
+        start: 0,
+        is_promise: false,
+    };
+    let mut at = 0;
     while let Some((kind, length)) = journal.get(at..).and_then(entry) {
-        if kind == Kind::Start {
-            start = at;
+        match kind {
+            Kind::Start => {
+                batch = Batch {
+                    start: at,
+                    is_promise: false,
+                }
+            }
+            Kind::Promise => batch.is_promise = true,
+            Kind::Other => {}
+            Kind::End => batches.push(batch),
         }
         at += length;
-        if kind == Kind::End {
-            starts.push(start);
-        }
     }
-    starts
+    batches
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Kind {
     Start,
-    Within,
+    /// A block of a durable queue is written.
+    Promise,
+    /// Anything else within a batch.
+    Other,
     End,
 }
 
@@ -123,10 +155,21 @@ fn entry(bytes: &[u8]) -> Option<(Kind, usize)> {
             let [k0, k1, _, _, _, _, v0, v1, v2, v3] = *bytes.get(11..)?.first_chunk()?;
             let key = usize::from(u16::from_le_bytes([k0, k1]));
             let value = u32::from_le_bytes([v0, v1, v2, v3]) as usize;
-            (Kind::Within, 21 + key + value)
+            // A removal has no value, and the keys of `meta` are shorter.
+            let is_block = key == BLOCK_KEY && value > 0;
+            let is_transient = bytes
+                .get(21)
+                .is_some_and(|first| u32::from(*first) << 24 & TRANSIENT != 0);
+            let is_promise = is_block && !is_transient;
+            let kind = if is_promise {
+                Kind::Promise
+            } else {
+                Kind::Other
+            };
+            (kind, 21 + key + value)
         }
         3 if bytes.get(9..)?.starts_with(MAGIC) => (Kind::End, 9 + MAGIC.len()),
-        4 => (Kind::Within, 9),
+        4 => (Kind::Other, 9),
         _ => return None,
     };
     (length <= bytes.len()).then_some((kind, length))

@@ -252,6 +252,28 @@ fn a_commit_torn_in_its_middle_is_as_if_it_had_not_been() {
 }
 
 #[test]
+fn what_a_session_left_on_disk_may_be_torn_anywhere_behind_the_last_promise() {
+    let (folder, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = open_synced(folder.path()).unwrap();
+    let promised = durable(&store, "promised");
+    wait(&store, append(&store, &promised, &[b"settled", b"kept"]));
+    let session = store
+        .queue("session", QueueKind::Transient, UNLIMITED)
+        .unwrap();
+    let begin = journal_end(folder.path());
+    // None of these is synced.
+    wait(&store, append(&store, &session, &[&[b'x'; 50_000]]));
+    wait(&store, settle(&store, &promised, 0..1));
+    wait(&store, append(&store, &session, &[&[b'y'; 50_000]]));
+    copy_folder(folder.path(), killed.path());
+    erase(killed.path(), begin + 8192);
+
+    let store = open_synced(killed.path()).unwrap();
+    let left = contents(&durable(&store, "promised"));
+    assert_eq!(left, [(0, b"settled".to_vec()), (1, b"kept".to_vec())]);
+}
+
+#[test]
 fn damage_before_the_last_commit_is_refused_and_nothing_is_cut_off() {
     let (folder, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let store = open(folder.path());
