@@ -1,8 +1,8 @@
-//! A power cut in the middle of a write: what the journal's last batch can look like then.
+//! A power cut in the middle of a write: what the journal's last batches can look like then.
 //!
 //! The journal is a file of fixed size that is filled, and the disk may have taken the end of
-//! a batch and not its middle. The database notices by the checksum and refuses to open. That
-//! batch was not synced, so nobody was told that it is durable: it is cut off.
+//! a batch and not its middle. The database notices by the checksum and refuses to open. Such a
+//! batch was not synced, so nobody was told that it is durable: the journal is cut off before it.
 //!
 //! A checksum can also be wrong because the disk has lost what it held. To tell the two apart,
 //! only batches that no sync can have covered are taken for torn, and when the database does not
@@ -43,7 +43,7 @@ pub(super) fn open_without_torn<T>(
                 tracing::warn!(
                     journal = %journal.display(),
                     at = start,
-                    "the last write was torn by a power cut and is left out"
+                    "the last writes were torn by a power cut and are left out"
                 );
                 return Ok(opened);
             }
