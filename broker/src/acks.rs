@@ -87,19 +87,14 @@ mod tests {
     };
 
     use super::*;
-    use crate::store::{Durability, QueueKind, QueueLimits, Store, StoreConfig};
+    use crate::store::{self, QueueKind, QueueLimits};
 
     const ONE: Count = Count { all: 1, pubacks: 1 };
 
     /// Two tickets of a real store, the first one earlier.
     fn tickets() -> [Ticket; 2] {
         let folder = tempfile::tempdir().unwrap();
-        let config = StoreConfig {
-            path: folder.path().to_owned(),
-            durability: Durability::Os,
-            memory: StoreConfig::MEMORY,
-        };
-        let store = Store::open(config).unwrap();
+        let store = store::tests::open(folder.path());
         let limits = QueueLimits {
             records: 10,
             bytes: 1_000,

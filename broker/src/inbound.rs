@@ -84,11 +84,8 @@ impl Inbound {
             payload: publish.payload,
             qos: publish.qos,
         };
-        for intake in &route.intakes {
-            intake
-                .take(&self.client, &message, &mut self.records)
-                .map_err(refused_by_intake)?;
-        }
+        self.offer(&route, &message)
+            .map_err(|reason| NotTaken::Refused(reason, "the message could not be taken"))?;
         if !route.targets.is_empty() {
             if self.now == 0 {
                 self.now = unix_millis();
@@ -140,18 +137,13 @@ impl Inbound {
             payload: &will.payload,
             qos: will.qos,
         };
-        for intake in &route.intakes {
-            if intake
-                .take(&self.client, &message, &mut self.records)
-                .is_err()
-            {
-                return;
-            }
+        // What one intake took stays taken when another refuses.
+        if self.offer(&route, &message).is_ok() {
+            self.run
+                .get_or_insert_with(|| Run::new(route.topic.clone(), self.connection))
+                .push_will(will, unix_millis());
+            self.forward(core);
         }
-        self.run
-            .get_or_insert_with(|| Run::new(route.topic.clone(), self.connection))
-            .push_will(will, unix_millis());
-        self.forward(core);
         if self.submit_transactions(core).is_err() {
             tracing::error!(client = %self.client.id, "a will was not stored");
         }
@@ -169,6 +161,12 @@ impl Inbound {
         if route.generation != core.router.generation() {
             self.route = None;
         }
+    }
+
+    /// Offers a message to all that take records of it, up to the first that refuses.
+    fn offer(&mut self, route: &Route, message: &Message<'_>) -> Result<(), Reason> {
+        let mut intakes = route.intakes.iter();
+        intakes.try_for_each(|intake| intake.take(&self.client, message, &mut self.records))
     }
 
     /// Submits both transactions and gives the ticket of the records.
@@ -281,8 +279,4 @@ fn topic_name(topic: &[u8]) -> Result<TopicName, DecodeError> {
         reason: Reason::TopicNameInvalid,
         what: "the topic has a wildcard",
     })
-}
-
-fn refused_by_intake(reason: Reason) -> NotTaken {
-    NotTaken::Refused(reason, "the message could not be taken")
 }

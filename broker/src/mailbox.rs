@@ -223,11 +223,7 @@ mod tests {
     use perennial_rules::TopicName;
 
     use super::*;
-    use crate::{
-        codec::Version,
-        message::read_stored,
-        store::{Durability, StoreConfig},
-    };
+    use crate::{codec::Version, message::read_stored, store};
 
     struct Setting {
         store: Store,
@@ -238,12 +234,7 @@ mod tests {
 
     fn setting(limits: Limits) -> Setting {
         let folder = tempfile::tempdir().unwrap();
-        let config = StoreConfig {
-            path: folder.path().to_owned(),
-            durability: Durability::Os,
-            memory: StoreConfig::MEMORY,
-        };
-        let store = Store::open(config).unwrap();
+        let store = store::tests::open(folder.path());
         let client = Client {
             id: "c".into(),
             user_name: None,

@@ -58,23 +58,7 @@ impl Drop for SmallDisk {
 #[test]
 fn a_full_disk_stops_acknowledgements_and_whatever_was_acknowledged_is_delivered_later() {
     let mut firehose = Firehose::start();
-    let mut gateway = Gateway::prepare(
-        0,
-        &format!(
-            r#"
-            [[connector]]
-            name = "archive"
-            contract = "plain"
-            upstream = "firehose"
-            parameters = {{ destination = "kept", publish_interval = "20ms" }}
-            upstream_parameters = {}
-            [[rule]]
-            filter = "disk/#"
-            connector = "archive"
-            "#,
-            firehose.upstream_parameters()
-        ),
-    );
+    let mut gateway = Gateway::prepare(0, &firehose.plain_connector("disk/#", "kept"));
     let disk = match SmallDisk::mount(&gateway.data_dir(), "8m") {
         Ok(disk) => disk,
         Err(reason) => {

@@ -21,3 +21,4 @@ mod stopping;
 mod support;
 mod unread_acks;
 mod upstream_faults;
+mod wills;

@@ -2,29 +2,9 @@
 
 use crate::support::{
     gateway::Gateway,
-    version::Version::{self, V5, V31, V311},
+    version::Version::{V5, V31, V311},
     wire::{self, Packet, Wire},
 };
-
-/// CONNECT as `wire::connect` makes it, with other flags and, for MQTT 5, properties.
-fn connect(version: Version, flags: u8, properties: &[u8]) -> Vec<u8> {
-    let (name, level) = version.protocol();
-    let mut body = wire::string(name.as_bytes());
-    body.extend_from_slice(&[level, flags, 0, 0]);
-    if version == V5 {
-        body.push(properties.len() as u8);
-        body.extend_from_slice(properties);
-    }
-    body.extend_from_slice(&wire::string(b"client"));
-    if flags & 0x04 != 0 {
-        if version == V5 {
-            body.push(0);
-        }
-        body.extend_from_slice(&wire::string(b"will"));
-        body.extend_from_slice(&wire::string(b"gone"));
-    }
-    wire::packet(0x10, &body)
-}
 
 /// The answer to a CONNECT, after which the connection is closed.
 fn refusal(gateway: &Gateway, connect: &[u8]) -> Packet {
@@ -39,7 +19,7 @@ fn refusal(gateway: &Gateway, connect: &[u8]) -> Packet {
 fn a_session_that_outlives_its_connection_is_not_promised() {
     let gateway = Gateway::start("");
     for version in [V31, V311] {
-        let answer = refusal(&gateway, &connect(version, 0x00, &[]));
+        let answer = refusal(&gateway, &wire::connect_with(version, 0x00, &[]));
         assert_eq!(
             (answer.first, answer.body.as_slice()),
             (0x20, &[0, 3][..]),
@@ -47,7 +27,7 @@ fn a_session_that_outlives_its_connection_is_not_promised() {
         );
     }
     let mut client = Wire::open(gateway.address());
-    client.send(&connect(V5, 0x02, &[0x11, 0, 0, 1, 0]));
+    client.send(&wire::connect_with(V5, 0x02, &[0x11, 0, 0, 1, 0]));
     let answer = client.expect("CONNACK");
     assert_eq!(answer.body[..2], [0, 0]);
     let ends_with_connection = [0x11, 0, 0, 0, 0];
@@ -77,9 +57,9 @@ fn retained_messages_are_refused() {
     client.send(&retained);
     assert_eq!(client.receive(), None);
 
-    let answer = refusal(&gateway, &connect(V5, 0x26, &[]));
+    let answer = refusal(&gateway, &wire::connect_with(V5, 0x26, &[]));
     assert_eq!(answer.body[1], 0x9A);
-    let answer = refusal(&gateway, &connect(V311, 0x26, &[]));
+    let answer = refusal(&gateway, &wire::connect_with(V311, 0x26, &[]));
     assert_eq!(answer.body, [0, 3]);
 }
 
@@ -109,6 +89,6 @@ fn enhanced_authentication_is_refused() {
     let gateway = Gateway::start("");
     let mut properties = vec![0x15];
     properties.extend_from_slice(&wire::string(b"SCRAM-SHA-1"));
-    let answer = refusal(&gateway, &connect(V5, 0x02, &properties));
+    let answer = refusal(&gateway, &wire::connect_with(V5, 0x02, &properties));
     assert_eq!((answer.first, answer.body[1]), (0x20, 0x8C));
 }

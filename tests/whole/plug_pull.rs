@@ -49,23 +49,7 @@ fn every_message_acknowledged_before_any_of_twenty_kills_reaches_the_file_in_ord
 fn every_message_acknowledged_before_any_of_five_kills_reaches_firehose() {
     let _alone = alone();
     let firehose = Firehose::start();
-    let mut gateway = Gateway::start_on(
-        quiet_port(),
-        &format!(
-            r#"
-            [[connector]]
-            name = "archive"
-            contract = "plain"
-            upstream = "firehose"
-            parameters = {{ destination = "plug", publish_interval = "20ms" }}
-            upstream_parameters = {}
-            [[rule]]
-            filter = "plug/#"
-            connector = "archive"
-            "#,
-            firehose.upstream_parameters()
-        ),
-    );
+    let mut gateway = Gateway::start_on(quiet_port(), &firehose.plain_connector("plug/#", "plug"));
     let acknowledged = publish_through_kills(&mut gateway, 5);
 
     let tally = wait_for_all(&acknowledged, || {

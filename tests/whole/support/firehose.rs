@@ -48,6 +48,24 @@ impl Firehose {
         }
     }
 
+    /// A plain connector that sends what matches `filter` to the stream `destination` here.
+    pub(crate) fn plain_connector(&self, filter: &str, destination: &str) -> String {
+        format!(
+            r#"
+            [[connector]]
+            name = "archive"
+            contract = "plain"
+            upstream = "firehose"
+            parameters = {{ destination = "{destination}", publish_interval = "20ms" }}
+            upstream_parameters = {}
+            [[rule]]
+            filter = "{filter}"
+            connector = "archive"
+            "#,
+            self.upstream_parameters()
+        )
+    }
+
     /// The parameters of an upstream that sends here.
     pub(crate) fn upstream_parameters(&self) -> String {
         format!(

@@ -173,6 +173,26 @@ pub(crate) fn connect(version: Version, client_id: &str) -> Vec<u8> {
     packet(0x10, &body)
 }
 
+/// CONNECT with these flags and, for MQTT 5, properties; a will is `gone` on the topic `will`.
+pub(crate) fn connect_with(version: Version, flags: u8, properties: &[u8]) -> Vec<u8> {
+    let (name, level) = version.protocol();
+    let mut body = string(name.as_bytes());
+    body.extend_from_slice(&[level, flags, 0, 0]);
+    if version == Version::V5 {
+        body.push(properties.len() as u8);
+        body.extend_from_slice(properties);
+    }
+    body.extend_from_slice(&string(b"client"));
+    if flags & 0x04 != 0 {
+        if version == Version::V5 {
+            body.push(0);
+        }
+        body.extend_from_slice(&string(b"will"));
+        body.extend_from_slice(&string(b"gone"));
+    }
+    packet(0x10, &body)
+}
+
 /// PUBLISH; the packet identifier is left out at QoS 0.
 pub(crate) fn publish(
     version: Version,

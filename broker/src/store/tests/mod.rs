@@ -29,7 +29,8 @@ fn config(path: &Path) -> StoreConfig {
     }
 }
 
-fn open(path: &Path) -> Store {
+/// Opens the store in `path`; it survives the process and not a power cut.
+pub(crate) fn open(path: &Path) -> Store {
     Store::open(config(path)).unwrap()
 }
 
