@@ -87,7 +87,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::store::{self, QueueKind, QueueLimits};
+    use crate::store::{self, QueueKind, QueueLimits, WhenFull};
 
     const ONE: Count = Count { all: 1, pubacks: 1 };
 
@@ -98,6 +98,7 @@ mod tests {
         let limits = QueueLimits {
             records: 10,
             bytes: 1_000,
+            when_full: WhenFull::Refuse,
         };
         let queue = store.queue("q", QueueKind::Durable, limits).unwrap();
         let submit = || {

@@ -1,16 +1,7 @@
 //! The broker: what all connections share, its listeners, and its life.
 
-use std::{
-    io,
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use bytestring::ByteString;
 use perennial_rules::TopicName;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -22,64 +13,24 @@ use tracing::{error, warn};
 
 use crate::{
     codec::QoS,
-    complaints::Complaints,
+    compat::Compat,
     connection,
-    counters::{BrokerCounters, Counters},
-    hooks::{Client, Hooks},
+    core::Core,
+    counters::BrokerCounters,
+    hooks::Hooks,
     inbound::publish_internal,
     limits::Limits,
-    mailbox::Mailbox,
-    router::Router,
     store::{Store, StoreError},
 };
 
 /// How long accepting pauses when the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What all connections share.
-pub(crate) struct Core {
-    pub(crate) limits: Arc<Limits>,
-    pub(crate) hooks: Arc<dyn Hooks>,
-    pub(crate) store: Store,
-    pub(crate) router: Router,
-    pub(crate) counters: Arc<Counters>,
-    complaints: Complaints,
-    /// One for each connection that may be open.
-    places: Arc<Semaphore>,
-    connections: AtomicU64,
-    /// Tells the identifiers of this run from those of another.
-    run: u64,
-}
-
-impl Core {
-    pub(crate) fn mailbox(&self, client: Arc<Client>) -> Arc<Mailbox> {
-        let id = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
-        let (limits, counters) = (Arc::clone(&self.limits), Arc::clone(&self.counters));
-        Arc::new(Mailbox::new(
-            id,
-            client,
-            self.store.clone(),
-            limits,
-            counters,
-        ))
-    }
-
-    /// Counts and logs a connection that was refused or closed for `what`.
-    pub(crate) fn fail(&self, client: &str, address: SocketAddr, what: &str) {
-        self.counters.connections_failed.add(1);
-        self.complaints.log(client, address, what);
-    }
-
-    /// An identifier for a client that brings none.
-    pub(crate) fn assign_client_id(&self) -> ByteString {
-        let number = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
-        format!("auto-{:x}-{number:x}", self.run).into()
-    }
-}
-
 /// An MQTT server.
 pub struct Broker {
     core: Arc<Core>,
+    /// One for each connection that may be open.
+    places: Arc<Semaphore>,
     addresses: Vec<SocketAddr>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -88,19 +39,9 @@ pub struct Broker {
 impl Broker {
     /// A broker that serves nobody yet.
     pub fn new(limits: Limits, hooks: Arc<dyn Hooks>, store: Store) -> Broker {
-        let core = Core {
-            places: Arc::new(Semaphore::new(limits.max_connections)),
-            limits: Arc::new(limits),
-            hooks,
-            store,
-            router: Router::default(),
-            counters: Arc::default(),
-            complaints: Complaints::default(),
-            connections: AtomicU64::new(0),
-            run: crate::clock::unix_millis(),
-        };
         Broker {
-            core: Arc::new(core),
+            places: Arc::new(Semaphore::new(limits.max_connections)),
+            core: Arc::new(Core::new(limits, hooks, store)),
             addresses: Vec::new(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -123,8 +64,12 @@ impl Broker {
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let bound = listener.local_addr().map_err(failed)?;
         self.addresses.push(bound);
-        self.tasks
-            .spawn(accept(listener, Arc::clone(&self.core), self.stop.clone()));
+        self.tasks.spawn(accept(
+            listener,
+            Arc::clone(&self.core),
+            Arc::clone(&self.places),
+            self.stop.clone(),
+        ));
         Ok(bound)
     }
 
@@ -173,12 +118,17 @@ pub struct ListenError {
 }
 
 /// Accepts connections until the broker stops, then waits until they have ended.
-async fn accept(listener: TcpListener, core: Arc<Core>, stop: CancellationToken) {
+async fn accept(
+    listener: TcpListener,
+    core: Arc<Core>,
+    places: Arc<Semaphore>,
+    stop: CancellationToken,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, address)) => admit(stream, address, &core, &stop, &mut connections),
+                Ok((stream, address)) => admit(stream, address, &core, &places, &stop, &mut connections),
                 Err(error) => {
                     // Out of file descriptors, or the peer was gone first: the next one may do.
                     warn!(%error, "a connection could not be accepted");
@@ -200,13 +150,14 @@ fn admit(
     stream: TcpStream,
     address: SocketAddr,
     core: &Arc<Core>,
+    places: &Arc<Semaphore>,
     stop: &CancellationToken,
     connections: &mut JoinSet<()>,
 ) {
-    let Ok(place) = Arc::clone(&core.places).try_acquire_owned() else {
+    let Ok(place) = Arc::clone(places).try_acquire_owned() else {
         core.fail(
             "",
-            address,
+            address.into(),
             "as many connections are open as the configuration allows",
         );
         return;
@@ -218,7 +169,7 @@ fn admit(
     }
     let (core, stop) = (Arc::clone(core), stop.clone());
     connections.spawn(async move {
-        connection::serve(stream, address, core, stop).await;
+        connection::serve(stream, address.into(), Compat::None, core, stop).await;
         drop(place);
     });
 }

@@ -2,11 +2,13 @@
 //!
 //! A client that reconnects in a loop must not fill the disk with lines about itself.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use tracing::info;
+
+use crate::peer::Peer;
 
 /// Lines in each interval; what is beyond them is counted and told with the next line.
 const LINES: u32 = 20;
@@ -27,11 +29,11 @@ struct State {
 
 impl Complaints {
     /// Logs why a connection was refused or closed, if there is a line left.
-    pub(crate) fn log(&self, client: &str, address: SocketAddr, what: &str) {
+    pub(crate) fn log(&self, client: &str, peer: Peer, what: &str) {
         let Some(suppressed) = self.state.lock().admit(Instant::now()) else {
             return;
         };
-        info!(client, %address, what, suppressed, "a connection was refused or closed");
+        info!(client, %peer, what, suppressed, "a connection was refused or closed");
     }
 }
 

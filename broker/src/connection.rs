@@ -3,7 +3,7 @@
 //! - An acknowledgement leaves when the store has synced what it promises, in the order of the publishes.
 //! - Reading goes on meanwhile, up to a bound; then the client is not read from.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -15,17 +15,19 @@ use tracing::{debug, error, trace};
 
 use crate::{
     acks::PendingAcks,
-    broker::Core,
     clock::unix_millis,
     codec::{
         Ack, AckKind, DecodeError, Disconnect, Frame, PacketType, Publish, QoS, Reason, Subscribe,
         Unsubscribe, Version, encode_suback, encode_unsuback,
     },
+    compat::Compat,
+    core::Core,
     handshake::{Accepted, read_connect},
     inbound::{Inbound, NotTaken},
     keep_alive::{KeepAlive, silence},
     mailbox::Pressure,
     message::{StoredWill, read_stored},
+    peer::Peer,
     presence::Presence,
     session::Session,
     socket::Socket,
@@ -78,7 +80,8 @@ impl From<StoreError> for End {
 /// Serves one client until its connection ends.
 pub(crate) async fn serve<S>(
     stream: S,
-    address: SocketAddr,
+    peer: Peer,
+    compat: Compat,
     core: Arc<Core>,
     stop: CancellationToken,
 ) where
@@ -86,19 +89,19 @@ pub(crate) async fn serve<S>(
 {
     let mut socket = Socket::new(stream);
     let greeting = tokio::select! {
-        greeting = timeout(core.limits.connect_timeout, read_connect(&mut socket, address, &core)) => greeting,
+        greeting = timeout(core.limits.connect_timeout, read_connect(&mut socket, peer, &core)) => greeting,
         () = stop.cancelled() => return,
     };
     let accepted = match greeting {
         Ok(Ok(accepted)) => accepted,
         Ok(Err(what)) => {
-            core.fail("", address, what);
+            core.fail("", peer, what);
             // The peer may not wait for its CONNACK.
             timeout(FAREWELL, socket.finish()).await.ok();
             return;
         }
         Err(_) => {
-            core.fail("", address, "no CONNECT came in time");
+            core.fail("", peer, "no CONNECT came in time");
             return;
         }
     };
@@ -130,7 +133,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             will,
             session,
         } = accepted;
-        debug!(client = %client.id, address = %client.address, version = ?client.version, "connected");
+        debug!(client = %client.id, peer = %client.peer, version = ?client.version, "connected");
         let (presence, taken_over) = Presence::new(Arc::clone(&core), Arc::clone(&client));
         Connection {
             socket,
@@ -413,7 +416,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             End::Disconnected { publishes_will } => (None, publishes_will),
             End::Lost => (None, true),
             End::Failed { reason, what } => {
-                self.core.fail(&client.id, client.address, what);
+                self.core.fail(&client.id, client.peer, what);
                 (Some(reason), true)
             }
             End::TakenOver => (Some(Reason::SessionTakenOver), true),

@@ -1,16 +1,17 @@
 //! The first packet: CONNECT, and what the broker makes of it.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytestring::ByteString;
 use perennial_rules::TopicName;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
-    broker::Core,
     codec::{ConnAck, Connect, Frame, PacketType, Reason, Version},
+    core::Core,
     hooks::Client,
     message::StoredWill,
+    peer::Peer,
     session::Session,
     socket::Socket,
 };
@@ -26,7 +27,7 @@ pub(crate) struct Accepted {
 /// Reads CONNECT and answers it; the error says why the client was refused.
 pub(crate) async fn read_connect<S>(
     socket: &mut Socket<S>,
-    address: SocketAddr,
+    peer: Peer,
     core: &Core,
 ) -> Result<Accepted, &'static str>
 where
@@ -39,7 +40,7 @@ where
             .map_err(|error| error.what)?
         {
             let length = frame.length;
-            let accepted = accept(frame, address, core, &mut socket.output);
+            let accepted = accept(frame, peer, core, &mut socket.output);
             socket.input.consume(length);
             return accepted;
         }
@@ -56,7 +57,7 @@ where
 /// Decides about a first packet and appends its CONNACK.
 fn accept(
     frame: Frame<'_>,
-    address: SocketAddr,
+    peer: Peer,
     core: &Core,
     out: &mut Vec<u8>,
 ) -> Result<Accepted, &'static str> {
@@ -83,7 +84,7 @@ fn accept(
             return Err(error.what);
         }
     };
-    match admit(&connect, address, core) {
+    match admit(&connect, peer, core) {
         Ok(accepted) => {
             answer.assigned_client_id = connect.client_id.is_empty().then_some(&accepted.client.id);
             answer.session_ends_with_connection = connect.session_expiry > 0;
@@ -101,7 +102,7 @@ fn accept(
 /// Whether the broker can serve what a CONNECT asks for.
 fn admit(
     connect: &Connect<'_>,
-    address: SocketAddr,
+    peer: Peer,
     core: &Core,
 ) -> Result<Accepted, (Reason, &'static str)> {
     if core.store.is_poisoned() {
@@ -148,7 +149,7 @@ fn admit(
     let client = Arc::new(Client {
         id,
         user_name: connect.user_name.map(str::to_owned),
-        address,
+        peer,
         version: connect.version,
     });
     core.hooks

@@ -1,12 +1,13 @@
 //! Where the gateway decides and takes records, without the broker knowing why.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use bytestring::ByteString;
 use perennial_rules::{TopicFilter, TopicName};
 
 use crate::{
     codec::{QoS, Reason, Version},
+    peer::Peer,
     store::Transaction,
 };
 
@@ -59,7 +60,7 @@ pub struct Client {
     /// The user name in its CONNECT packet.
     pub user_name: Option<String>,
     /// Where it connects from.
-    pub address: SocketAddr,
+    pub peer: Peer,
     /// The protocol that it speaks.
     pub version: Version,
 }

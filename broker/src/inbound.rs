@@ -10,9 +10,9 @@ use perennial_rules::TopicName;
 
 use crate::{
     acks::{Count, PendingAcks},
-    broker::Core,
     clock::unix_millis,
     codec::{Ack, AckKind, DecodeError, Publish, QoS, Reason},
+    core::Core,
     hooks::{Client, Intake, Message},
     mailbox::Pressure,
     message::{Run, StoredWill},

@@ -15,7 +15,7 @@ use crate::{
     hooks::Client,
     limits::Limits,
     message::{Delivery, Run, write_stored},
-    store::{Queue, QueueKind, QueueLimits, Store, StoreError, Transaction},
+    store::{Queue, QueueKind, QueueLimits, Store, StoreError, Transaction, WhenFull},
 };
 
 /// The messages for one session.
@@ -130,6 +130,7 @@ impl Mailbox {
                 let limits = QueueLimits {
                     records: self.limits.session_queue_messages,
                     bytes: self.limits.session_queue_bytes,
+                    when_full: WhenFull::Refuse,
                 };
                 self.store
                     .queue(&format!("s/{}", self.id), QueueKind::Transient, limits)?
@@ -238,7 +239,7 @@ mod tests {
         let client = Client {
             id: "c".into(),
             user_name: None,
-            address: ([127, 0, 0, 1], 1).into(),
+            peer: crate::peer::Peer::Unix,
             version: Version::V5,
         };
         let counters = Arc::new(Counters::default());

@@ -7,8 +7,8 @@ use tokio::sync::oneshot;
 use tracing::trace;
 
 use crate::{
-    broker::Core,
     codec::{QoS, Reason, Subscribe, SubscriptionOptions, Unsubscribe},
+    core::Core,
     hooks::Client,
     mailbox::Mailbox,
 };

@@ -131,6 +131,7 @@ fn limits(mut section: Section<'_>) -> Limits {
             .size("mailbox_bytes", 1 << 10..=1 << 30)
             .and_then(|bytes| usize::try_from(bytes).ok())
             .unwrap_or(default.mailbox_bytes),
+        ..default
     };
     section.finish();
     limits

@@ -152,6 +152,7 @@ connector = "a-B_9"
             session_queue_messages: 5,
             mailbox_messages: 6,
             mailbox_bytes: 70_000,
+            ..Limits::default()
         }
     );
     assert_eq!(

@@ -5,7 +5,9 @@
 //! both. When the queue is full the letters that are in it stay, since the first ones
 //! tell most about what went wrong, and the record counts as dropped.
 
-use perennial_broker::store::{Queue, QueueKind, QueueLimits, Store, StoreError, Transaction};
+use perennial_broker::store::{
+    Queue, QueueKind, QueueLimits, Store, StoreError, Transaction, WhenFull,
+};
 
 use crate::{
     delivery::Connector,
@@ -28,6 +30,7 @@ impl DeadLetters {
         let limits = QueueLimits {
             records: connector.settings.dead_letter_records,
             bytes: connector.settings.dead_letter_bytes,
+            when_full: WhenFull::Refuse,
         };
         let name = queue_name(&connector.name);
         store

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use perennial_broker::store::{Queue, QueueKind, QueueLimits, Store, StoreError};
+use perennial_broker::store::{Queue, QueueKind, QueueLimits, Store, StoreError, WhenFull};
 use perennial_connectors::Rejection;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, error_span};
@@ -135,6 +135,7 @@ impl Lanes {
         let limits = QueueLimits {
             records: self.connector.contract.delivery().queue_records,
             bytes: self.connector.settings.queue_bytes,
+            when_full: WhenFull::Refuse,
         };
         let name = queue_name(&self.connector.name, destination);
         let queue = workshop.store.queue(&name, QueueKind::Durable, limits)?;

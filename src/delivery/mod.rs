@@ -19,7 +19,7 @@ mod worker;
 
 use std::{collections::HashMap, sync::Arc};
 
-use perennial_broker::store::{QueueKind, QueueLimits, Store, StoreError};
+use perennial_broker::store::{QueueKind, QueueLimits, Store, StoreError, WhenFull};
 use perennial_connectors::{Contract, Rejection, Status, Upstream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::error;
@@ -203,6 +203,7 @@ impl Delivery {
         let limits = QueueLimits {
             records: u64::MAX,
             bytes: u64::MAX,
+            when_full: WhenFull::Refuse,
         };
         let records = self
             .workshop

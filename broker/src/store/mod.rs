@@ -41,7 +41,7 @@ use std::{
 pub use self::{
     block::Block,
     error::StoreError,
-    queue::{Queue, QueueKind, QueueLimits},
+    queue::{Queue, QueueKind, QueueLimits, WhenFull},
     reader::Reader,
     ticket::{Durable, Ticket},
     transaction::{QueueFull, Transaction},

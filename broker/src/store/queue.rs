@@ -32,6 +32,18 @@ pub struct QueueLimits {
     pub records: u64,
     /// The largest number of bytes, of which each record needs 4 beside its own.
     pub bytes: u64,
+    /// What becomes of a record beyond them.
+    pub when_full: WhenFull,
+}
+
+/// What happens to a record that a queue has no room for.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum WhenFull {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// It is taken, and the oldest records are dropped until the others fit.
+    DropOldest,
 }
 
 /// A handle to a queue of the store.

@@ -13,7 +13,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use perennial_broker::store::{Durability, QueueKind, QueueLimits, Store, StoreConfig, Ticket};
+use perennial_broker::store::{
+    Durability, QueueKind, QueueLimits, Store, StoreConfig, Ticket, WhenFull,
+};
 use perennial_connectors::{
     Accepted, Attempt, Batch, BatchLimits, Contract, DeliverySettings, Outcome, Publish, Record,
     Rejection, Report, SendError, Status, Upstream,
@@ -195,6 +197,7 @@ fn any_limits() -> QueueLimits {
     QueueLimits {
         records: u64::MAX,
         bytes: u64::MAX,
+        when_full: WhenFull::Refuse,
     }
 }
 

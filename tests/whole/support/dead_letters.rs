@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use perennial::record::{read, read_dead_letter};
-use perennial_broker::store::{Durability, QueueKind, QueueLimits, Store, StoreConfig};
+use perennial_broker::store::{Durability, QueueKind, QueueLimits, Store, StoreConfig, WhenFull};
 
 /// A record that will not be sent.
 #[derive(Debug, Eq, PartialEq)]
@@ -18,6 +18,7 @@ pub(crate) struct Letter {
 const NO_LIMITS: QueueLimits = QueueLimits {
     records: u64::MAX,
     bytes: u64::MAX,
+    when_full: WhenFull::Refuse,
 };
 
 /// The dead letters of `connector`, the oldest first.

@@ -3,7 +3,11 @@
 use super::*;
 
 fn limited(store: &Store, records: u64, bytes: u64) -> Queue {
-    let limits = QueueLimits { records, bytes };
+    let limits = QueueLimits {
+        records,
+        bytes,
+        when_full: WhenFull::Refuse,
+    };
     store.queue("q", QueueKind::Durable, limits).unwrap()
 }
 

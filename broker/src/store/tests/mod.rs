@@ -19,6 +19,7 @@ use super::*;
 const UNLIMITED: QueueLimits = QueueLimits {
     records: u64::MAX,
     bytes: u64::MAX,
+    when_full: WhenFull::Refuse,
 };
 
 fn config(path: &Path) -> StoreConfig {

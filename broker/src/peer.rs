@@ -1,0 +1,41 @@
+//! The other end of a connection.
+
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
+
+/// Where a client connects from.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Peer {
+    /// An address of a network.
+    Ip(SocketAddr),
+    /// This machine, through a Unix socket.
+    Unix,
+}
+
+impl Peer {
+    /// The IP address, if it has one.
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Peer::Ip(address) => Some(address.ip()),
+            Peer::Unix => None,
+        }
+    }
+}
+
+impl From<SocketAddr> for Peer {
+    fn from(address: SocketAddr) -> Peer {
+        Peer::Ip(address)
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Peer::Ip(address) => address.fmt(formatter),
+            Peer::Unix => formatter.write_str("unix"),
+        }
+    }
+}
