@@ -1,9 +1,9 @@
-//! CONNECT (3.1) and CONNACK (3.2).
+//! CONNECT (3.1).
 
 use super::{
     DecodeError, QoS, Reason, Version,
-    cursor::{Cursor, put_binary, put_variable},
-    properties::{Properties, Value, id, misplaced},
+    cursor::Cursor,
+    properties::{Properties, Value, check_response_topic, id, misplaced},
 };
 
 /// A CONNECT packet.
@@ -23,6 +23,11 @@ pub(crate) struct Connect<'a> {
     /// Publishes at QoS 1 and 2 that the client takes at once.
     pub(crate) receive_maximum: u16,
     pub(crate) maximum_packet_size: Option<u32>,
+    /// The highest topic alias that the client takes; zero for none.
+    pub(crate) topic_alias_maximum: u16,
+    /// Whether reason strings may be on other packets than CONNACK, PUBLISH and DISCONNECT.
+    pub(crate) requests_problem_information: bool,
+    pub(crate) requests_response_information: bool,
     pub(crate) has_authentication_method: bool,
 }
 
@@ -37,6 +42,8 @@ pub(crate) struct Will<'a> {
     pub(crate) properties: Vec<u8>,
     /// Seconds that it is worth delivering.
     pub(crate) expiry: Option<u32>,
+    /// Seconds from the end of the connection to its publication.
+    pub(crate) delay: u32,
 }
 
 impl<'a> Connect<'a> {
@@ -59,6 +66,9 @@ impl<'a> Connect<'a> {
             },
             receive_maximum: u16::MAX,
             maximum_packet_size: None,
+            topic_alias_maximum: 0,
+            requests_problem_information: true,
+            requests_response_information: false,
             has_authentication_method: false,
         };
         if version == Version::V5 {
@@ -94,13 +104,16 @@ impl<'a> Connect<'a> {
                 }
                 (id::AUTHENTICATION_METHOD, _) => self.has_authentication_method = true,
                 (id::AUTHENTICATION_DATA, _) => has_authentication_data = true,
-                (
-                    id::TOPIC_ALIAS_MAXIMUM
-                    | id::REQUEST_PROBLEM_INFORMATION
-                    | id::REQUEST_RESPONSE_INFORMATION
-                    | id::USER_PROPERTY,
-                    _,
-                ) => {}
+                (id::TOPIC_ALIAS_MAXIMUM, Value::Number(maximum)) => {
+                    self.topic_alias_maximum = maximum as u16
+                }
+                (id::REQUEST_PROBLEM_INFORMATION, Value::Number(flag)) => {
+                    self.requests_problem_information = flag == 1
+                }
+                (id::REQUEST_RESPONSE_INFORMATION, Value::Number(flag)) => {
+                    self.requests_response_information = flag == 1
+                }
+                (id::USER_PROPERTY, _) => {}
                 _ => return Err(misplaced()),
             }
         }
@@ -172,18 +185,20 @@ impl<'a> Will<'a> {
         flags: &Flags,
         version: Version,
     ) -> Result<Will<'a>, DecodeError> {
-        let (mut expiry, mut forwarded) = (None, Vec::new());
+        let (mut expiry, mut delay, mut forwarded) = (None, 0, Vec::new());
         if version == Version::V5 {
             let mut properties = Properties::take(cursor)?;
             while let Some(property) = properties.next()? {
                 match (property.id, property.value) {
-                    // The session ends with its connection, and no will waits longer ([MQTT-3.1.3-9]).
-                    (id::WILL_DELAY_INTERVAL, _) => {}
+                    (id::WILL_DELAY_INTERVAL, Value::Number(seconds)) => delay = seconds,
                     (id::MESSAGE_EXPIRY_INTERVAL, Value::Number(seconds)) => expiry = Some(seconds),
+                    (id::RESPONSE_TOPIC, Value::Text(topic)) => {
+                        check_response_topic(topic)?;
+                        forwarded.extend_from_slice(property.raw);
+                    }
                     (
                         id::PAYLOAD_FORMAT_INDICATOR
                         | id::CONTENT_TYPE
-                        | id::RESPONSE_TOPIC
                         | id::CORRELATION_DATA
                         | id::USER_PROPERTY,
                         _,
@@ -199,61 +214,8 @@ impl<'a> Will<'a> {
             retain: flags.will_retain,
             properties: forwarded,
             expiry,
+            delay,
         })
-    }
-}
-
-/// A CONNACK packet.
-#[derive(Clone, Debug)]
-pub(crate) struct ConnAck<'a> {
-    pub(crate) reason: Reason,
-    pub(crate) assigned_client_id: Option<&'a str>,
-    /// Publishes at QoS 1 and 2 that the broker takes at once.
-    pub(crate) receive_maximum: u16,
-    pub(crate) maximum_packet_size: u32,
-    /// Set when the client asked for a session that outlives the connection.
-    pub(crate) session_ends_with_connection: bool,
-}
-
-impl ConnAck<'_> {
-    pub(crate) fn encode(&self, version: Version, out: &mut Vec<u8>) {
-        if version != Version::V5 {
-            out.extend_from_slice(&[0x20, 2, 0, self.reason.connack_v3()]);
-            return;
-        }
-        let mut properties = Vec::new();
-        if self.reason == Reason::Success {
-            self.encode_properties(&mut properties);
-        }
-        let mut body = vec![0, self.reason.code()];
-        put_variable(&mut body, properties.len());
-        body.extend_from_slice(&properties);
-        out.push(0x20);
-        put_variable(out, body.len());
-        out.extend_from_slice(&body);
-    }
-
-    /// What the session gets, and what this server does not offer.
-    fn encode_properties(&self, out: &mut Vec<u8>) {
-        if self.session_ends_with_connection {
-            out.push(id::SESSION_EXPIRY_INTERVAL);
-            out.extend_from_slice(&0_u32.to_be_bytes());
-        }
-        out.push(id::RECEIVE_MAXIMUM);
-        out.extend_from_slice(&self.receive_maximum.to_be_bytes());
-        out.push(id::MAXIMUM_PACKET_SIZE);
-        out.extend_from_slice(&self.maximum_packet_size.to_be_bytes());
-        if let Some(client_id) = self.assigned_client_id {
-            out.push(id::ASSIGNED_CLIENT_IDENTIFIER);
-            put_binary(out, client_id.as_bytes());
-        }
-        for unavailable in [
-            id::RETAIN_AVAILABLE,
-            id::SUBSCRIPTION_IDENTIFIER_AVAILABLE,
-            id::SHARED_SUBSCRIPTION_AVAILABLE,
-        ] {
-            out.extend_from_slice(&[unavailable, 0]);
-        }
     }
 }
 
@@ -294,7 +256,41 @@ mod tests {
             (will.topic, will.payload, will.qos, will.retain),
             ("w", &b"hi"[..], QoS::AtLeastOnce, true)
         );
-        assert_eq!(will.expiry, Some(8));
+        assert_eq!((will.expiry, will.delay), (Some(8), 7));
+    }
+
+    #[test]
+    fn what_a_connect_leaves_out_has_its_default() {
+        let connect = Connect::decode(b"\0\x04MQTT\x05\x06\0\0\0\0\0\0\0\x01w\0\0").unwrap();
+        assert_eq!(connect.topic_alias_maximum, 0);
+        assert!(connect.requests_problem_information);
+        assert!(!connect.requests_response_information);
+        assert_eq!(connect.will.unwrap().delay, 0);
+    }
+
+    #[test]
+    fn a_flag_that_is_neither_0_nor_1_is_refused() {
+        for id in [
+            id::REQUEST_PROBLEM_INFORMATION,
+            id::REQUEST_RESPONSE_INFORMATION,
+        ] {
+            let body = [b"\0\x04MQTT\x05\x02\0\0\x02", &[id, 2][..], b"\0\x01c"].concat();
+            assert_eq!(refused(&body), Reason::ProtocolError);
+        }
+    }
+
+    #[test]
+    fn a_wills_response_topic_has_no_wildcard() {
+        let body = b"\0\x04MQTT\x05\x06\0\0\0\0\0\x05\x08\0\x02+a\0\x01w\0\0";
+        assert_eq!(refused(body), Reason::ProtocolError);
+    }
+
+    #[test]
+    fn the_wills_own_properties_do_not_belong_into_the_connect() {
+        let delay = b"\0\x04MQTT\x05\x02\0\0\x05\x18\0\0\0\x01\0\x01c";
+        assert_eq!(refused(delay), Reason::ProtocolError);
+        let alias_maximum = b"\0\x04MQTT\x05\x06\0\0\0\0\0\x03\x22\0\x01\0\x01w\0\0";
+        assert_eq!(refused(alias_maximum), Reason::ProtocolError);
     }
 
     #[test]

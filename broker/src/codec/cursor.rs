@@ -121,6 +121,11 @@ pub(crate) fn variable_len(value: usize) -> usize {
     }
 }
 
+/// How many bytes [`put_binary`] writes.
+pub(crate) fn binary_len(bytes: &[u8]) -> usize {
+    2 + bytes.len().min(usize::from(u16::MAX))
+}
+
 /// Appends binary data or a string; what is longer than 65,535 bytes is cut there.
 pub(crate) fn put_binary(out: &mut Vec<u8>, bytes: &[u8]) {
     let bytes = &bytes[..bytes.len().min(usize::from(u16::MAX))];

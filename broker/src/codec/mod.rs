@@ -4,6 +4,7 @@
 //! specifications call malformed; encoding appends to the write buffer.
 
 mod acks;
+mod connack;
 mod connect;
 mod cursor;
 mod disconnect;
@@ -11,18 +12,21 @@ mod frame;
 mod properties;
 mod publish;
 mod reason;
+#[cfg(test)]
+mod round_trips;
 mod subscribe;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use acks::{Ack, AckKind};
-pub(crate) use connect::{ConnAck, Connect, Will};
+pub(crate) use connack::ConnAck;
+pub(crate) use connect::{Connect, Will};
 pub(crate) use disconnect::Disconnect;
 pub(crate) use frame::{Frame, PacketType};
 pub(crate) use publish::{Outgoing, Publish};
 pub use reason::Reason;
 pub(crate) use subscribe::{
-    Subscribe, SubscriptionOptions, Unsubscribe, encode_suback, encode_unsuback,
+    RetainHandling, Subscribe, SubscriptionOptions, Unsubscribe, encode_suback, encode_unsuback,
 };
 
 /// The protocol that a client chose in its CONNECT packet.

@@ -158,6 +158,16 @@ impl<'a> Properties<'a> {
     }
 }
 
+/// Checks a response topic, which receivers publish to: it has no wildcards ([MQTT-3.3.2-14]).
+pub(crate) fn check_response_topic(topic: &str) -> Result<(), DecodeError> {
+    if topic.is_empty() || topic.contains(['+', '#']) {
+        return Err(DecodeError::protocol(
+            "the response topic is not a topic name",
+        ));
+    }
+    Ok(())
+}
+
 /// The error for a property that the packet must not carry.
 pub(crate) fn misplaced() -> DecodeError {
     DecodeError::protocol("a property does not belong into this packet")

@@ -1,11 +1,9 @@
 //! PUBLISH (3.3), in both directions.
 
-use perennial_rules::TopicName;
-
 use super::{
-    DecodeError, QoS, Reason, Version,
-    cursor::{Cursor, put_binary, put_variable, variable_len},
-    properties::{Properties, Value, id, misplaced},
+    DecodeError, QoS, Version,
+    cursor::{Cursor, binary_len, put_binary, put_variable, variable_len},
+    properties::{Properties, Value, check_response_topic, id, misplaced},
 };
 
 /// A PUBLISH packet from a client, borrowed from the read buffer.
@@ -13,7 +11,8 @@ use super::{
 pub(crate) struct Publish<'a> {
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
-    /// The topic's bytes; whether they are a topic name is checked where topics are looked up.
+    /// The topic's bytes, none where an alias stands for them; whether they are a topic name is
+    /// checked where topics are looked up.
     pub(crate) topic: &'a [u8],
     /// Zero at QoS 0.
     pub(crate) packet_id: u16,
@@ -78,14 +77,7 @@ impl<'a> PublishProperties<'a> {
                     taken.expiry = Some(seconds)
                 }
                 (id::TOPIC_ALIAS, Value::Number(alias)) => taken.topic_alias = Some(alias as u16),
-                (id::RESPONSE_TOPIC, Value::Text(topic)) => {
-                    if TopicName::parse(topic).is_err() {
-                        return Err(DecodeError {
-                            reason: Reason::ProtocolError,
-                            what: "the response topic is not a topic name",
-                        });
-                    }
-                }
+                (id::RESPONSE_TOPIC, Value::Text(topic)) => check_response_topic(topic)?,
                 (
                     id::PAYLOAD_FORMAT_INDICATOR
                     | id::CONTENT_TYPE
@@ -127,10 +119,16 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) dup: bool,
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
+    /// Empty where the alias stands for it.
     pub(crate) topic: &'a str,
+    /// A receiver below MQTT 5 gets none.
+    pub(crate) topic_alias: Option<u16>,
     /// Ignored at QoS 0.
     pub(crate) packet_id: u16,
-    /// Encoded properties without the expiry; a receiver below MQTT 5 gets none.
+    /// Those of the subscriptions that match, up to 268,435,455 each; a receiver below MQTT 5
+    /// gets none.
+    pub(crate) subscription_ids: &'a [u32],
+    /// Encoded properties without those that have a field here; a receiver below MQTT 5 gets none.
     pub(crate) properties: &'a [u8],
     /// Seconds left.
     pub(crate) expiry: Option<u32>,
@@ -158,6 +156,14 @@ impl Outgoing<'_> {
                 out.push(id::MESSAGE_EXPIRY_INTERVAL);
                 out.extend_from_slice(&seconds.to_be_bytes());
             }
+            if let Some(alias) = self.topic_alias {
+                out.push(id::TOPIC_ALIAS);
+                out.extend_from_slice(&alias.to_be_bytes());
+            }
+            for subscription in self.subscription_ids {
+                out.push(id::SUBSCRIPTION_IDENTIFIER);
+                put_variable(out, *subscription as usize);
+            }
             out.extend_from_slice(self.properties);
         }
         out.extend_from_slice(self.payload);
@@ -169,18 +175,22 @@ impl Outgoing<'_> {
             Version::V5 => variable_len(self.property_length()) + self.property_length(),
             Version::V31 | Version::V311 => 0,
         };
-        2 + self.topic.len() + packet_id + properties + self.payload.len()
+        binary_len(self.topic.as_bytes()) + packet_id + properties + self.payload.len()
     }
 
     fn property_length(&self) -> usize {
-        self.properties.len() + if self.expiry.is_some() { 5 } else { 0 }
+        let expiry = if self.expiry.is_some() { 5 } else { 0 };
+        let alias = if self.topic_alias.is_some() { 3 } else { 0 };
+        let subscriptions = self.subscription_ids.iter();
+        let subscriptions = subscriptions.map(|id| 1 + variable_len(*id as usize));
+        expiry + alias + subscriptions.sum::<usize>() + self.properties.len()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::Frame;
+    use crate::codec::{Frame, Reason};
 
     #[test]
     fn what_is_encoded_decodes_to_the_same() {
@@ -191,7 +201,9 @@ mod tests {
                     qos,
                     retain: true,
                     topic: "größe/1",
+                    topic_alias: Some(9),
                     packet_id: 513,
+                    subscription_ids: &[],
                     properties: b"\x03\x00\x01t\x26\x00\x01a\x00\x01b",
                     expiry: Some(70_000),
                     payload: &[0, 159, 255],
@@ -213,9 +225,50 @@ mod tests {
                 if version == Version::V5 {
                     assert_eq!(forwarded, outgoing.properties);
                     assert_eq!(publish.properties.expiry, Some(70_000));
+                    assert_eq!(publish.properties.topic_alias, Some(9));
                 }
             }
         }
+    }
+
+    #[test]
+    fn an_alias_and_subscription_identifiers_go_to_mqtt_5_alone() {
+        let outgoing = Outgoing {
+            dup: false,
+            qos: QoS::AtMostOnce,
+            retain: false,
+            topic: "",
+            topic_alias: Some(258),
+            packet_id: 0,
+            subscription_ids: &[1, 128, 268_435_455],
+            properties: b"",
+            expiry: None,
+            payload: b"x",
+        };
+        let mut wire = Vec::new();
+        outgoing.encode(Version::V5, &mut wire);
+        assert_eq!(
+            wire,
+            b"\x30\x11\0\0\x0d\x23\x01\x02\x0b\x01\x0b\x80\x01\x0b\xff\xff\xff\x7fx"
+        );
+        assert_eq!(wire.len(), outgoing.encoded_len(Version::V5));
+        let named = Outgoing {
+            topic: "t",
+            ..outgoing
+        };
+        wire.clear();
+        named.encode(Version::V311, &mut wire);
+        assert_eq!(wire, b"\x30\x04\0\x01tx");
+        assert_eq!(wire.len(), named.encoded_len(Version::V311));
+    }
+
+    #[test]
+    fn a_topic_may_be_empty_and_a_payload_anything() {
+        let alias_alone = Publish::decode(0, b"\0\0\x03\x23\0\x05x", Version::V5).unwrap();
+        assert_eq!(alias_alone.topic, b"");
+        assert_eq!(alias_alone.properties.topic_alias, Some(5));
+        let not_text = Publish::decode(0, b"\0\x01a\x02\x01\x01\xff", Version::V5).unwrap();
+        assert_eq!(not_text.payload, b"\xff");
     }
 
     #[test]
@@ -252,6 +305,14 @@ mod tests {
         );
         assert_eq!(
             refused(0, b"\0\x01a\x05\x08\x00\x02+a", Version::V5),
+            Reason::ProtocolError
+        );
+        assert_eq!(
+            refused(0, b"\0\x01a\x03\x08\x00\x00", Version::V5),
+            Reason::ProtocolError
+        );
+        assert_eq!(
+            refused(0, b"\0\x01a\x06\x23\0\x01\x23\0\x01", Version::V5),
             Reason::ProtocolError
         );
         assert_eq!(

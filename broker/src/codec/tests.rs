@@ -53,20 +53,23 @@ fn samples() -> Vec<Vec<u8>> {
         qos: QoS::AtLeastOnce,
         retain: false,
         topic: "sensors/größe",
+        topic_alias: Some(3),
         packet_id: 7,
+        subscription_ids: &[],
         properties: b"\x01\x01\x03\x00\x01t\x08\x00\x01r\x09\x00\x02cc\x26\x00\x01a\x00\x01b",
         expiry: Some(60),
         payload: b"21.5",
     };
     outgoing.encode(Version::V5, &mut publish);
-    let connect = b"\0\x04MQTT\x05\xee\0\x0a\x08\x21\0\x05\x11\0\0\0\x09\0\x01c\
+    let connect =
+        b"\0\x04MQTT\x05\xee\0\x0a\x0f\x21\0\x05\x11\0\0\0\x09\x22\0\x08\x17\0\x19\x01\0\x01c\
         \x0a\x18\0\0\0\x07\x02\0\0\0\x08\0\x01w\0\x02hi\0\x04user\0\x06secret";
     vec![
         publish,
         packet(0x10, connect),
         packet(0x82, b"\0\x07\x02\x0b\x01\0\x03a/+\x0d"),
         packet(0xA2, b"\0\x07\0\0\x01a\0\x03b/#"),
-        packet(0x40, b"\0\x07\x10\x06\x1f\0\x03why"),
+        packet(0x40, b"\0\x07\x97\x06\x1f\0\x03why"),
         packet(0x62, b"\0\x07\x92"),
         packet(0xE0, b"\x04\x05\x11\0\0\0\x01"),
     ]
