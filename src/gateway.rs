@@ -43,7 +43,8 @@ impl Gateway {
             .collect();
 
         let ingest = Arc::new(Ingest::new(&connectors, &rules));
-        let mut broker = Broker::new(limits, Arc::clone(&ingest) as Arc<dyn Hooks>, store.clone());
+        let mut broker =
+            Broker::open(limits, Arc::clone(&ingest) as Arc<dyn Hooks>, store.clone())?;
         let sink: Arc<dyn StatusSink> = Arc::new(StatusPublisher(broker.publisher()));
         let delivery = Arc::new(Delivery::start(
             store.clone(),
@@ -51,6 +52,7 @@ impl Gateway {
             Arc::clone(&sink),
         )?);
         ingest.open(&delivery, &sink);
+        broker.start();
         for address in listeners {
             broker.listen(address).await?;
         }

@@ -18,6 +18,7 @@ use crate::{
     core::Core,
     counters::BrokerCounters,
     hooks::Hooks,
+    housekeeper,
     inbound::publish_internal,
     limits::Limits,
     store::{Store, StoreError},
@@ -37,15 +38,26 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// A broker that serves nobody yet.
-    pub fn new(limits: Limits, hooks: Arc<dyn Hooks>, store: Store) -> Broker {
-        Broker {
+    /// A broker that serves nobody yet, with the sessions and retained messages that `store`
+    /// holds; this reads from the disk.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn open(limits: Limits, hooks: Arc<dyn Hooks>, store: Store) -> Result<Broker, StoreError> {
+        Ok(Broker {
             places: Arc::new(Semaphore::new(limits.max_connections)),
-            core: Arc::new(Core::new(limits, hooks, store)),
+            core: Arc::new(Core::open(limits, hooks, store)?),
             addresses: Vec::new(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
-        }
+        })
+    }
+
+    /// Begins with what has to be done without a client: wills, sessions and messages whose
+    /// time has come. Call it once, when hooks are ready.
+    pub fn start(&self) {
+        self.tasks
+            .spawn(housekeeper::run(Arc::clone(&self.core), self.stop.clone()));
     }
 
     /// Publishes on behalf of the gateway.
@@ -80,7 +92,7 @@ impl Broker {
 
     /// What was counted since the start.
     pub fn counters(&self) -> BrokerCounters {
-        self.core.counters.snapshot()
+        self.core.snapshot()
     }
 
     /// Accepts nobody, says goodbye to everybody, and waits until they have left.

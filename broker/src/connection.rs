@@ -3,18 +3,18 @@
 //! - An acknowledgement leaves when the store has synced what it promises, in the order of the publishes.
 //! - Reading goes on meanwhile, up to a bound; then the client is not read from.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::oneshot,
-    time::{sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, trace};
 
 use crate::{
     acks::PendingAcks,
+    aliases::{InboundAliases, OutboundAliases},
     clock::unix_millis,
     codec::{
         Ack, AckKind, DecodeError, Disconnect, Frame, PacketType, Publish, QoS, Reason, Subscribe,
@@ -22,16 +22,19 @@ use crate::{
     },
     compat::Compat,
     core::Core,
-    handshake::{Accepted, read_connect},
+    handshake::{Admitted, Terms, read_connect},
     inbound::{Inbound, NotTaken},
     keep_alive::{KeepAlive, silence},
     mailbox::Pressure,
-    message::{StoredWill, read_stored},
     peer::Peer,
-    presence::Presence,
-    session::Session,
+    rate::Rate,
+    retained::Cursor,
+    session::{Progress, Session, Standing},
+    sessions::{Left, Place, attach},
     socket::Socket,
     store::{Block, Durable, Queue, Reader, StoreError},
+    stored::{key, read_message},
+    will::Will,
 };
 
 /// Beyond this many unwritten bytes no more messages are encoded.
@@ -43,12 +46,18 @@ const OUTPUT_FULL: usize = 256 * 1024;
 const COURTESY: Duration = Duration::from_millis(1);
 /// How long a stopping connection waits for the disk and the peer.
 const FAREWELL: Duration = Duration::from_secs(5);
+/// Messages in the queue of a session above which no retained messages are added to it.
+const QUEUE_BUSY: u64 = 1_000;
 
 /// Why a connection ends.
 #[derive(Debug)]
 enum End {
     /// The client said goodbye; its will is discarded unless it asked for it.
-    Disconnected { publishes_will: bool },
+    Disconnected {
+        publishes_will: bool,
+        /// Seconds that the session outlives the connection, if it has changed its mind.
+        expiry: Option<u32>,
+    },
     /// The peer went without a word.
     Lost,
     /// The client broke a rule or a bound.
@@ -88,66 +97,124 @@ pub(crate) async fn serve<S>(
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut socket = Socket::new(stream);
+    let deadline = core.limits.connect_timeout;
     let greeting = tokio::select! {
-        greeting = timeout(core.limits.connect_timeout, read_connect(&mut socket, peer, &core)) => greeting,
+        greeting = timeout(deadline, read_connect(&mut socket, peer, compat, &core)) => greeting,
         () = stop.cancelled() => return,
     };
-    let accepted = match greeting {
-        Ok(Ok(accepted)) => accepted,
-        Ok(Err(what)) => {
-            core.fail("", peer, what);
-            // The peer may not wait for its CONNACK.
-            timeout(FAREWELL, socket.finish()).await.ok();
-            return;
-        }
+    let admitted = match greeting {
+        Ok(Ok(admitted)) => admitted,
+        Ok(Err(what)) => return reject(socket, "", peer, what, &core).await,
         Err(_) => {
             core.fail("", peer, "no CONNECT came in time");
             return;
         }
     };
-    let mut connection = Connection::new(socket, accepted, core);
-    let end = connection.run(&stop).await;
-    connection.end(end).await;
+    let Admitted { request, terms } = admitted;
+    let client_id = request.client.id.clone();
+    let will = request.will.clone();
+    let mut transaction = core.store.transaction();
+    match attach(&core, request, &mut transaction).await {
+        Ok((place, session_present)) => {
+            let mut connection = Connection::new(socket, terms, place, will, core);
+            connection.inbound.records = transaction;
+            let end = match connection.begin(session_present).await {
+                Ok(()) => connection.run(&stop).await,
+                Err(end) => end,
+            };
+            connection.end(end).await;
+        }
+        Err(refused) => {
+            terms.refuse(refused, &mut socket.output);
+            reject(socket, &client_id, peer, refused.what, &core).await;
+        }
+    }
+}
+
+/// Sends what was answered to a client that is not served.
+async fn reject<S>(mut socket: Socket<S>, client_id: &str, peer: Peer, what: &str, core: &Core)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    core.fail(client_id, peer, what);
+    // The peer may not wait for its CONNACK.
+    timeout(FAREWELL, socket.finish()).await.ok();
 }
 
 struct Connection<S> {
     socket: Socket<S>,
     core: Arc<Core>,
-    presence: Presence,
-    taken_over: oneshot::Receiver<()>,
+    terms: Terms,
+    place: Place,
+    taken_over: CancellationToken,
     session: Session,
-    will: Option<StoredWill>,
+    will: Option<Will>,
     keep_alive: Option<KeepAlive>,
     inbound: Inbound,
+    aliases: InboundAliases,
+    /// How fast the client may publish, and until when it is not read from.
+    rate: Option<Rate>,
+    paused_until: Option<Instant>,
     acks: PendingAcks,
     durable: Durable,
     /// Reads the session's queue, once there is one.
-    overflow: Option<(Queue, Reader)>,
+    queue: Option<(Queue, Reader)>,
+    /// Subscriptions whose retained messages are not sent yet.
+    cursors: VecDeque<Cursor>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    fn new(socket: Socket<S>, accepted: Accepted, core: Arc<Core>) -> Connection<S> {
-        let Accepted {
-            client,
-            keep_alive,
-            will,
-            session,
-        } = accepted;
+    fn new(
+        socket: Socket<S>,
+        terms: Terms,
+        place: Place,
+        will: Option<Will>,
+        core: Arc<Core>,
+    ) -> Connection<S> {
+        let mailbox = place.mailbox();
+        let client = mailbox.client();
         debug!(client = %client.id, peer = %client.peer, version = ?client.version, "connected");
-        let (presence, taken_over) = Presence::new(Arc::clone(&core), Arc::clone(&client));
+        let queue = mailbox.queue().map(|queue| (queue.clone(), queue.reader()));
+        let head = queue.as_ref().map_or(0, |(queue, _)| queue.head());
+        let session = Session::new(
+            terms.version,
+            terms.inflight,
+            terms.maximum_packet_size,
+            OutboundAliases::new(terms.aliases),
+            place.handshakes(),
+            head,
+        );
         Connection {
             socket,
-            taken_over,
+            taken_over: place.taken_over(),
             session,
             will,
-            keep_alive: keep_alive.map(KeepAlive::new),
-            inbound: Inbound::new(client, presence.mailbox.id, &core.store),
+            keep_alive: terms.silence().map(KeepAlive::new),
+            inbound: Inbound::new(client, mailbox.id, &core.store).on(terms.compat),
+            aliases: InboundAliases::new(core.limits.max_topic_aliases),
+            rate: Rate::of(core.limits.max_publish_rate),
+            paused_until: None,
             acks: PendingAcks::default(),
             durable: core.store.durable(),
-            overflow: None,
-            presence,
+            queue,
+            cursors: place.cursors().into(),
+            terms,
+            place,
             core,
         }
+    }
+
+    /// Sends CONNACK when the session is on disk.
+    async fn begin(&mut self, session_present: bool) -> Result<(), End> {
+        let (terms, core) = (&self.terms, &self.core);
+        self.inbound
+            .answer(|out| terms.accept(session_present, core, out));
+        self.inbound.submit(&self.core, &mut self.acks)?;
+        if let Some(ticket) = self.acks.last() {
+            self.durable.reached(ticket).await?;
+        }
+        self.release_acks();
+        Ok(())
     }
 
     /// Runs until the connection ends, and says why.
@@ -168,20 +235,76 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Does all that can be done without waiting.
     fn work(&mut self) -> Result<(), End> {
         let handled = self.handle_input();
+        self.send_messages();
+        let submitted = self.inbound.submit(&self.core, &mut self.acks);
         self.release_acks();
-        handled?;
-        if self.session.pending.is_empty() {
-            self.presence.mailbox.drain(&mut self.session.pending);
+        handled.and(submitted.map_err(End::from))
+    }
+
+    /// Appends messages for the client to the output.
+    fn send_messages(&mut self) {
+        self.feed_retained();
+        if !self.session.has_pending() {
+            self.session.drain(self.place.mailbox());
         }
-        if !self.session.pending.is_empty() {
-            self.session.send(
-                &mut self.socket.output,
-                OUTPUT_HIGH,
-                unix_millis(),
-                &self.core.counters,
-            );
+        if !self.session.has_pending() {
+            return;
         }
-        Ok(())
+        self.session.send(
+            &mut self.socket.output,
+            OUTPUT_HIGH,
+            unix_millis(),
+            &self.core.counters,
+        );
+        if let Some((queue, _)) = &self.queue
+            && self.place.is_lasting()
+        {
+            for sequences in self.session.take_obsolete() {
+                self.inbound.records.settle(queue, sequences);
+            }
+        }
+    }
+
+    /// Whether retained messages can be sent or queued.
+    fn feeds_retained(&self) -> bool {
+        let is_busy = |(queue, _): &(Queue, Reader)| {
+            let records = queue.records();
+            records > 0 && records >= QUEUE_BUSY.min(self.core.limits.session_queue_messages / 2)
+        };
+        !self.cursors.is_empty()
+            && self.session.wants_messages()
+            && self.socket.unwritten() < OUTPUT_HIGH
+            && !(self.place.is_lasting() && self.queue.as_ref().is_some_and(is_busy))
+    }
+
+    /// Takes the next retained messages that a subscription begins with.
+    fn feed_retained(&mut self) {
+        if !self.feeds_retained() {
+            return;
+        }
+        let Some(mut cursor) = self.cursors.pop_front() else {
+            return;
+        };
+        let next = self.core.retained.next(&mut cursor, unix_millis());
+        self.place
+            .retained_sent(&cursor, next.is_none(), &mut self.inbound.records);
+        let Some(deliveries) = next else { return };
+        let mailbox = self.place.mailbox();
+        let client = mailbox.client();
+        let mut unkept = VecDeque::new();
+        for delivery in deliveries {
+            let message = delivery.run.get(0);
+            if !self.core.hooks.deliver(&client, message.topic) {
+                continue;
+            }
+            if mailbox.is_durable() && delivery.terms.qos(&message) > QoS::AtMostOnce {
+                mailbox.keep(&message, &delivery.terms, &mut self.inbound.records);
+            } else {
+                unkept.push_back(delivery);
+            }
+        }
+        self.session.take(&mut unkept);
+        self.cursors.push_front(cursor);
     }
 
     /// Waits for the first of all that the connection waits for.
@@ -193,13 +316,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             // A client that is not read from cannot be heard.
             keep_alive.hear();
         }
-        if wants_messages && self.overflow.is_none() {
-            self.overflow = self.presence.mailbox.spilled().map(|queue| {
-                let reader = queue.reader();
-                (queue, reader)
-            });
+        let is_lasting = self.place.is_lasting();
+        let mailbox = self.place.mailbox();
+        let spilled = if wants_messages && !is_lasting {
+            mailbox.spilled()
+        } else {
+            None
+        };
+        let reads_queue = wants_messages && (is_lasting || spilled.is_some());
+        if let (None, Some(queue)) = (&self.queue, spilled) {
+            let reader = queue.reader();
+            self.queue = Some((queue, reader));
         }
-        let reads_overflow = wants_messages && self.presence.mailbox.spilled().is_some();
+        let hears_mailbox = wants_messages && (is_lasting || !reads_queue);
+        let feeds_retained = self.feeds_retained();
         tokio::select! {
             progress = self.socket.progress(reading) => {
                 let progress = progress.map_err(|_| End::Lost)?;
@@ -210,15 +340,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     keep_alive.hear();
                 }
             }
-            () = self.presence.mailbox.arrived(), if wants_messages && !reads_overflow => {}
-            block = next_block(&mut self.overflow), if reads_overflow => self.take_block(&block?)?,
+            () = mailbox.arrived(), if hears_mailbox => {}
+            block = next_block(&mut self.queue), if reads_queue => self.take_block(&block?)?,
             progress = self.durable.changed(), if congested || !self.acks.is_empty() => {
                 progress?;
             }
+            () = tokio::task::yield_now(), if feeds_retained => {}
+            () = pause(self.paused_until), if self.paused_until.is_some() => self.paused_until = None,
             () = silence(&mut self.keep_alive) => {
                 return Err(End::Failed { reason: Reason::KeepAliveTimeout, what: "nothing was heard in time" });
             }
-            _ = &mut self.taken_over => return Err(End::TakenOver),
+            () = self.taken_over.cancelled() => return Err(End::TakenOver),
             () = stop.cancelled() => return Err(End::Stopping),
         }
         Ok(())
@@ -226,10 +358,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Whether another packet may be handled: acknowledgements and output have bounds.
     fn may_read(&self) -> bool {
-        !self.acks.is_full() && self.socket.unwritten() < OUTPUT_FULL
+        !self.acks.is_full() && self.socket.unwritten() < OUTPUT_FULL && self.paused_until.is_none()
     }
 
-    /// Handles the packets that were read, then hands over what they publish as one.
+    /// Handles the packets that were read.
     fn handle_input(&mut self) -> Result<(), End> {
         let mut input = std::mem::take(&mut self.socket.input);
         let mut handled = Ok(());
@@ -237,6 +369,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             match input.frame(self.core.limits.max_packet_size) {
                 Ok(Some(frame)) => {
                     let length = frame.length;
+                    if frame.packet_type == PacketType::Publish && self.is_too_fast() {
+                        break;
+                    }
                     handled = self.handle(frame);
                     input.consume(length);
                 }
@@ -245,12 +380,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
         }
         self.socket.input = input;
-        let submitted = self.inbound.submit(&self.core, &mut self.acks);
-        handled.and(submitted.map_err(End::from))
+        handled
+    }
+
+    /// Whether the client has to wait before it publishes on.
+    fn is_too_fast(&mut self) -> bool {
+        let Some(rate) = &mut self.rate else {
+            return false;
+        };
+        self.paused_until = rate.take(Instant::now()).err();
+        if self.paused_until.is_some() {
+            self.core.counters.publishers_throttled.add(1);
+        }
+        self.paused_until.is_some()
     }
 
     fn handle(&mut self, frame: Frame<'_>) -> Result<(), End> {
-        let version = self.version();
+        let version = self.terms.version;
         match frame.packet_type {
             PacketType::Publish => {
                 self.publish(&Publish::decode(frame.flags, frame.body, version)?)
@@ -259,10 +405,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             PacketType::PubRec => self.acknowledge(AckKind::PubRec, frame.body),
             PacketType::PubRel => self.acknowledge(AckKind::PubRel, frame.body),
             PacketType::PubComp => self.acknowledge(AckKind::PubComp, frame.body),
-            PacketType::Subscribe => {
-                self.subscribe(&Subscribe::decode(frame.body, version)?);
-                Ok(())
-            }
+            PacketType::Subscribe => self.subscribe(&Subscribe::decode(frame.body, version)?),
             PacketType::Unsubscribe => {
                 self.unsubscribe(&Unsubscribe::decode(frame.body, version)?);
                 Ok(())
@@ -275,8 +418,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Ok(())
             }
             PacketType::Disconnect => {
-                let Disconnect { publishes_will } = Disconnect::decode(frame.body, version)?;
-                Err(End::Disconnected { publishes_will })
+                Err(self.disconnect(Disconnect::decode(frame.body, version)?))
             }
             PacketType::Connect => Err(DecodeError::protocol("a second CONNECT").into()),
             PacketType::Auth if version == Version::V5 => {
@@ -286,41 +428,51 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
+    fn disconnect(&self, disconnect: Disconnect) -> End {
+        let asked = disconnect.session_expiry;
+        if self.place.expiry() == 0 && asked.is_some_and(|seconds| seconds > 0) {
+            let what = "a DISCONNECT wants to keep a session that its CONNECT did not";
+            return DecodeError::protocol(what).into();
+        }
+        End::Disconnected {
+            publishes_will: disconnect.publishes_will,
+            expiry: asked.map(|seconds| self.core.limits.session_expiry(seconds)),
+        }
+    }
+
     fn publish(&mut self, publish: &Publish<'_>) -> Result<(), End> {
-        let version = self.version();
+        let (version, compat) = (self.terms.version, self.terms.compat);
         self.core.counters.messages_received.add(1);
-        if publish.retain {
-            return Err(End::Failed {
-                reason: Reason::RetainNotSupported,
-                what: "retained messages are not offered",
-            });
-        }
-        if publish.properties.topic_alias.is_some() {
-            return Err(End::Failed {
-                reason: Reason::TopicAliasInvalid,
-                what: "a topic alias comes although none is offered",
-            });
-        }
         let kind = match publish.qos {
             QoS::AtMostOnce => None,
             QoS::AtLeastOnce => Some(AckKind::PubAck),
             QoS::ExactlyOnce => Some(AckKind::PubRec),
         };
+        check_compat(compat, publish)?;
         if kind.is_some()
             && version == Version::V5
-            && self.open_publishes() >= self.core.limits.receive_maximum
+            && self.open_publishes() >= self.terms.receive_maximum
         {
             return Err(End::Failed {
                 reason: Reason::ReceiveMaximumExceeded,
                 what: "more publishes are open than the receive maximum",
             });
         }
+        let alias = publish.properties.topic_alias;
+        let topic = self.aliases.resolve(publish.topic, alias)?;
         if publish.qos == QoS::ExactlyOnce && !self.session.receive(publish.packet_id) {
             self.inbound
                 .acknowledge(AckKind::PubRec, publish.packet_id, Reason::Success);
             return Ok(());
         }
-        let reason = match self.inbound.take(publish, &self.core) {
+        let taken = if publish.retain && !compat.retains(topic) {
+            let what = "a message on a topic that begins with $ cannot be retained";
+            Err(NotTaken::Refused(Reason::NotAuthorized, what))
+        } else {
+            self.inbound
+                .take(&Publish { topic, ..*publish }, &self.core)
+        };
+        let reason = match taken {
             Ok(()) => Reason::Success,
             Err(NotTaken::Invalid(error)) => return Err(error.into()),
             Err(NotTaken::Refused(reason, what)) => {
@@ -333,6 +485,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 reason
             }
         };
+        if publish.qos == QoS::ExactlyOnce && reason == Reason::Success && self.place.is_lasting() {
+            let key = key::received(self.inbound.client_id(), publish.packet_id);
+            self.inbound.records.put(&key, &[]);
+        }
         if let Some(kind) = kind {
             self.inbound.acknowledge(kind, publish.packet_id, reason);
         }
@@ -345,36 +501,89 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         u16::try_from(at_least_once + self.session.received()).unwrap_or(u16::MAX)
     }
 
+    /// Handles a step of a handshake. What a session that outlives its connection must not
+    /// forget is on disk before the answer leaves.
     fn acknowledge(&mut self, kind: AckKind, body: &[u8]) -> Result<(), End> {
-        let ack = Ack::decode(kind, body, self.version())?;
-        self.session.acknowledge(ack, &mut self.socket.output);
+        let ack = Ack::decode(kind, body, self.terms.version)?;
+        let id = ack.packet_id;
+        let (inbound, out) = (&mut self.inbound, &mut self.socket.output);
+        let mut answer = |kind, reason| Ack::encode(kind, id, reason, self.terms.version, out);
+        let queue = self.queue.as_ref().filter(|_| self.place.is_lasting());
+        match (self.session.acknowledge(ack), queue) {
+            (Progress::Nothing, _) | (Progress::Done(_) | Progress::Completed(_), None) => {}
+            (Progress::Done(position), Some((queue, _))) => {
+                inbound.records.settle(queue, position..position + 1);
+            }
+            (Progress::Completed(position), Some((queue, _))) => {
+                inbound.records.settle(queue, position..position + 1);
+                let key = key::released(inbound.client_id(), position);
+                inbound.records.delete_lazily(&key);
+            }
+            (Progress::Received(position), Some(_)) => {
+                let key = key::released(inbound.client_id(), position);
+                inbound.records.put(&key, &[]);
+                inbound.acknowledge(AckKind::PubRel, id, Reason::Success);
+            }
+            (Progress::Received(_), None) => answer(AckKind::PubRel, Reason::Success),
+            (Progress::Release(reason), Some(_)) => {
+                inbound.acknowledge(AckKind::PubRel, id, reason);
+            }
+            (Progress::Release(reason), None) => answer(AckKind::PubRel, reason),
+            (Progress::Released(reason), Some(_)) => {
+                let key = key::received(inbound.client_id(), id);
+                inbound.records.delete(&key);
+                inbound.acknowledge(AckKind::PubComp, id, reason);
+            }
+            (Progress::Released(reason), None) => answer(AckKind::PubComp, reason),
+        }
         Ok(())
     }
 
-    fn subscribe(&mut self, subscribe: &Subscribe<'_>) {
-        self.inbound.forward(&self.core);
-        let reasons = self.presence.subscribe(subscribe);
-        encode_suback(
-            subscribe.packet_id,
-            &reasons,
-            self.version(),
-            &mut self.socket.output,
-        );
+    fn subscribe(&mut self, subscribe: &Subscribe<'_>) -> Result<(), End> {
+        let compat = self.terms.compat;
+        let asks_for_2 = |(_, options): &(_, _)| is_exactly_once(options);
+        if !compat.is_whole_mqtt() && subscribe.filters.iter().any(asks_for_2) {
+            return Err(QOS_2);
+        }
+        // What was published before reaches no new subscription, and is found if retained.
+        self.inbound.submit(&self.core, &mut self.acks)?;
+        let reasons = if !compat.takes_filters(subscribe.filters.len()) {
+            vec![Reason::QuotaExceeded; subscribe.filters.len()]
+        } else if !compat.is_whole_mqtt() && subscribe.identifier.is_some() {
+            vec![Reason::SubscriptionIdentifiersNotSupported; subscribe.filters.len()]
+        } else {
+            let records = &mut self.inbound.records;
+            let (reasons, due) = self.place.subscribe(subscribe, compat, records);
+            self.cursors
+                .retain(|cursor| due.iter().all(|new| new.filter != cursor.filter));
+            self.cursors.extend(due);
+            reasons
+        };
+        let version = self.terms.version;
+        let write = |out: &mut Vec<u8>| encode_suback(subscribe.packet_id, &reasons, version, out);
+        self.answer(write);
+        Ok(())
     }
 
     fn unsubscribe(&mut self, unsubscribe: &Unsubscribe<'_>) {
         self.inbound.forward(&self.core);
-        let reasons = self.presence.unsubscribe(unsubscribe);
-        encode_unsuback(
-            unsubscribe.packet_id,
-            &reasons,
-            self.version(),
-            &mut self.socket.output,
-        );
+        let records = &mut self.inbound.records;
+        let reasons = self.place.unsubscribe(unsubscribe, records);
+        let place = &self.place;
+        self.cursors.retain(|cursor| place.has(&cursor.filter));
+        let version = self.terms.version;
+        let write =
+            |out: &mut Vec<u8>| encode_unsuback(unsubscribe.packet_id, &reasons, version, out);
+        self.answer(write);
     }
 
-    fn version(&self) -> Version {
-        self.presence.mailbox.client.version
+    /// Lets `write` answer, when what it says is on disk if it must be.
+    fn answer(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.place.is_lasting() {
+            self.inbound.answer(write);
+        } else {
+            write(&mut self.socket.output);
+        }
     }
 
     /// Moves the acknowledgements that the disk covers to the output.
@@ -388,59 +597,128 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Takes messages that waited in the session's queue.
     fn take_block(&mut self, block: &Block) -> Result<(), End> {
-        let Some((queue, _)) = &self.overflow else {
+        let Some((queue, _)) = &self.queue else {
             return Ok(());
         };
+        let is_lasting = self.place.is_lasting();
         let mut end = block.first();
         for (sequence, record) in block.records() {
             end = sequence + 1;
-            match read_stored(&record) {
-                Some(delivery) => self.session.pending.push_back(delivery),
-                None => error!(
-                    queue = queue.name(),
-                    sequence, "a stored message cannot be read"
-                ),
+            if is_lasting
+                && self.session.standing(sequence) == Standing::Sent
+                && queue.is_settled(sequence)
+            {
+                continue;
             }
+            match read_message(&record, is_lasting.then_some(sequence)) {
+                Some(delivery) if is_lasting => self.session.take_stored(sequence, delivery),
+                Some(delivery) => self.session.take(&mut VecDeque::from([delivery])),
+                None => {
+                    error!(
+                        queue = queue.name(),
+                        sequence, "a stored message cannot be read"
+                    );
+                    self.inbound.records.settle(queue, sequence..end);
+                }
+            }
+        }
+        if is_lasting {
+            return Ok(());
         }
         let mut transaction = self.core.store.transaction();
         transaction.settle(queue, block.first()..end);
         self.core.store.submit(transaction)?;
-        self.presence.mailbox.fetched(block.len() as u64);
+        self.place.mailbox().fetched(block.len() as u64);
         Ok(())
     }
 
-    /// Says goodbye, publishes the will where it is due, and leaves.
+    /// Publishes the will where it is due, hands over the session, and says goodbye.
     async fn end(mut self, end: End) {
-        let client = Arc::clone(&self.presence.mailbox.client);
+        let client = self.place.mailbox().client();
+        let mut expiry = None;
         let (farewell, publishes_will) = match end {
-            End::Disconnected { publishes_will } => (None, publishes_will),
+            End::Disconnected {
+                publishes_will,
+                expiry: asked,
+            } => {
+                expiry = asked;
+                (None, publishes_will)
+            }
             End::Lost => (None, true),
             End::Failed { reason, what } => {
                 self.core.fail(&client.id, client.peer, what);
-                (Some(reason), true)
+                (Some((reason, what)), true)
             }
-            End::TakenOver => (Some(Reason::SessionTakenOver), true),
-            End::Stopping => (Some(Reason::ServerShuttingDown), true),
+            End::TakenOver => {
+                let what = "another connection has the client identifier";
+                (Some((Reason::SessionTakenOver, what)), true)
+            }
+            End::Stopping => (
+                Some((Reason::ServerShuttingDown, "the gateway stops")),
+                true,
+            ),
         };
         debug!(client = %client.id, ?farewell, "disconnected");
-        if let (true, Some(will)) = (publishes_will, self.will.take()) {
-            self.inbound.publish_will(&will, &self.core);
+        let outlives = self.place.is_lasting() && expiry.unwrap_or(self.place.expiry()) > 0;
+        let mut delayed = None;
+        match self.will.take() {
+            Some(will) if publishes_will && (will.delay == 0 || !outlives) => {
+                self.inbound.publish_will(&will, &self.core);
+            }
+            Some(will) if publishes_will => delayed = Some(will),
+            Some(_) => self.inbound.records.delete(&key::will(&client.id)),
+            None => {}
         }
+        if self.inbound.submit(&self.core, &mut self.acks).is_err() {
+            trace!(client = %client.id, "the store takes nothing");
+        }
+        let (handshakes, shared) = self.session.end();
+        let left = Left {
+            handshakes,
+            shared,
+            will: delayed,
+            expiry,
+        };
+        self.place.leave(left).await;
+        let goodbye = Goodbye {
+            socket: self.socket,
+            acks: self.acks,
+            durable: self.durable,
+        };
         // Whoever hears nothing more may find the connection closed at any time.
-        timeout(FAREWELL, self.say_goodbye(farewell, client.version))
+        timeout(FAREWELL, goodbye.say(farewell, &self.terms))
             .await
             .ok();
     }
+}
 
+/// What is left of a connection whose session is handed over.
+struct Goodbye<S> {
+    socket: Socket<S>,
+    acks: PendingAcks,
+    durable: Durable,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Goodbye<S> {
     /// Sends the acknowledgements that are still due, then DISCONNECT.
-    async fn say_goodbye(&mut self, farewell: Option<Reason>, version: Version) {
+    async fn say(mut self, farewell: Option<(Reason, &str)>, terms: &Terms) {
         if let Some(last) = self.acks.last()
             && self.durable.reached(last).await.is_ok()
         {
-            self.release_acks();
+            let durable = &self.durable;
+            self.acks.release(
+                |ticket| durable.has_reached(ticket),
+                &mut self.socket.output,
+            );
         }
-        if let Some(reason) = farewell {
-            Disconnect::encode(reason, version, &mut self.socket.output);
+        if let Some((reason, what)) = farewell {
+            let before = self.socket.output.len();
+            let out = &mut self.socket.output;
+            Disconnect::encode(reason, Some(what), terms.version, out);
+            if out.len() - before > terms.maximum_packet_size {
+                out.truncate(before);
+                Disconnect::encode(reason, None, terms.version, out);
+            }
         }
         if let Err(error) = self.socket.finish().await {
             trace!(%error, "the peer was gone already");
@@ -448,9 +726,40 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 }
 
-async fn next_block(overflow: &mut Option<(Queue, Reader)>) -> Result<Block, StoreError> {
-    match overflow {
+/// The end of a connection on which QoS 2 is not there.
+const QOS_2: End = End::Failed {
+    reason: Reason::QosNotSupported,
+    what: "QoS 2 is not there on this listener",
+};
+
+fn is_exactly_once(options: &crate::codec::SubscriptionOptions) -> bool {
+    options.qos == QoS::ExactlyOnce
+}
+
+/// Whether a publish keeps to what a listener is compatible with.
+fn check_compat(compat: Compat, publish: &Publish<'_>) -> Result<(), End> {
+    if !compat.is_whole_mqtt() && publish.qos == QoS::ExactlyOnce {
+        return Err(QOS_2);
+    }
+    if !compat.takes_payload(publish.payload.len()) {
+        return Err(End::Failed {
+            reason: Reason::PacketTooLarge,
+            what: "the payload is larger than 128 KiB",
+        });
+    }
+    Ok(())
+}
+
+async fn next_block(queue: &mut Option<(Queue, Reader)>) -> Result<Block, StoreError> {
+    match queue {
         Some((_, reader)) => reader.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn pause(until: Option<Instant>) {
+    match until {
+        Some(until) => sleep_until(until).await,
         None => std::future::pending().await,
     }
 }

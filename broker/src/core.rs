@@ -6,16 +6,21 @@ use std::sync::{
 };
 
 use bytestring::ByteString;
+use parking_lot::Mutex;
 
 use crate::{
+    clock::unix_millis,
+    codec::Version,
     complaints::Complaints,
-    counters::Counters,
+    counters::{BrokerCounters, Counters},
     hooks::{Client, Hooks},
     limits::Limits,
-    mailbox::Mailbox,
     peer::Peer,
+    retained::Retained,
     router::Router,
-    store::Store,
+    sessions::{self, OrphanedWill, Sessions},
+    store::{Store, StoreError},
+    stored::key,
 };
 
 /// What all connections share.
@@ -24,37 +29,83 @@ pub(crate) struct Core {
     pub(crate) hooks: Arc<dyn Hooks>,
     pub(crate) store: Store,
     pub(crate) router: Router,
+    pub(crate) sessions: Sessions,
+    pub(crate) retained: Retained,
     pub(crate) counters: Arc<Counters>,
+    /// Wills of an earlier run, until they are published.
+    orphaned_wills: Mutex<Vec<OrphanedWill>>,
     complaints: Complaints,
-    connections: AtomicU64,
-    /// Tells the identifiers of this run from those of another.
-    run: u64,
+    numbers: AtomicU64,
+    /// The client that stands for the broker itself.
+    own_client: Arc<Client>,
+    /// When it began, in milliseconds since the Unix epoch.
+    pub(crate) began: u64,
 }
 
 impl Core {
-    pub(crate) fn new(limits: Limits, hooks: Arc<dyn Hooks>, store: Store) -> Core {
-        Core {
+    /// Takes in what the store holds; this reads from the disk.
+    pub(crate) fn open(
+        limits: Limits,
+        hooks: Arc<dyn Hooks>,
+        store: Store,
+    ) -> Result<Core, StoreError> {
+        let began = unix_millis();
+        let core = Core {
+            retained: Retained::load(&store, &limits)?,
             limits: Arc::new(limits),
             hooks,
             store,
             router: Router::default(),
+            sessions: Sessions::default(),
             counters: Arc::default(),
+            orphaned_wills: Mutex::default(),
             complaints: Complaints::default(),
-            connections: AtomicU64::new(0),
-            run: crate::clock::unix_millis(),
+            numbers: AtomicU64::new(0),
+            own_client: Arc::new(Client {
+                id: ByteString::new(),
+                user_name: None,
+                peer: Peer::Away,
+                version: Version::V5,
+            }),
+            began,
+        };
+        let alive = core.last_alive()?.unwrap_or(began).min(began);
+        *core.orphaned_wills.lock() = sessions::restore(&core, alive)?;
+        Ok(core)
+    }
+
+    /// When an earlier run was last known to run.
+    fn last_alive(&self) -> Result<Option<u64>, StoreError> {
+        let mut alive = None;
+        self.store.entries(key::ALIVE, |_, value| {
+            alive = value.try_into().ok().map(u64::from_be_bytes);
+        })?;
+        Ok(alive)
+    }
+
+    /// Notes that the gateway runs at `now`.
+    pub(crate) fn note_alive(&self, now: u64) {
+        let mut transaction = self.store.transaction();
+        transaction.put_lazily(key::ALIVE, &now.to_be_bytes());
+        if self.store.submit(transaction).is_err() {
+            tracing::debug!("the store takes nothing");
         }
     }
 
-    pub(crate) fn mailbox(&self, client: Arc<Client>) -> Arc<Mailbox> {
-        let id = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
-        let (limits, counters) = (Arc::clone(&self.limits), Arc::clone(&self.counters));
-        Arc::new(Mailbox::new(
-            id,
-            client,
-            self.store.clone(),
-            limits,
-            counters,
-        ))
+    pub(crate) fn take_orphaned_wills(&self) -> Vec<OrphanedWill> {
+        std::mem::take(&mut self.orphaned_wills.lock())
+    }
+
+    pub(crate) fn own_client(&self) -> Arc<Client> {
+        Arc::clone(&self.own_client)
+    }
+
+    /// What was counted since the start.
+    pub(crate) fn snapshot(&self) -> BrokerCounters {
+        BrokerCounters {
+            messages_dropped_oldest: self.sessions.dropped_oldest(),
+            ..self.counters.snapshot()
+        }
     }
 
     /// Counts and logs a connection that was refused or closed for `what`.
@@ -63,9 +114,13 @@ impl Core {
         self.complaints.log(client, peer, what);
     }
 
+    /// A number that no other session has since the start.
+    pub(crate) fn next_session(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
     /// An identifier for a client that brings none.
     pub(crate) fn assign_client_id(&self) -> ByteString {
-        let number = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
-        format!("auto-{:x}-{number:x}", self.run).into()
+        format!("auto-{:x}-{:x}", self.began, self.next_session()).into()
     }
 }

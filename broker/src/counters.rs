@@ -37,6 +37,14 @@ counters! {
     messages_sent,
     /// Messages that went to a session's queue because its subscriber was behind.
     messages_spilled,
+    /// Bytes of messages that wait in memory for subscribers.
+    mailbox_bytes,
+    /// Messages that the full queue of a session dropped for newer ones.
+    messages_dropped_oldest,
+    /// Sessions that ended because nobody came back to them in time.
+    sessions_expired,
+    /// Times that a client was not read from because it published too fast.
+    publishers_throttled,
     /// Messages at QoS 0 that a subscriber's full mailbox could not take.
     messages_dropped_qos0,
     /// Messages that a session's full queue could not take.

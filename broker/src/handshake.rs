@@ -3,33 +3,92 @@
 use std::{sync::Arc, time::Duration};
 
 use bytestring::ByteString;
-use perennial_rules::TopicName;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
-    codec::{ConnAck, Connect, Frame, PacketType, Reason, Version},
+    codec::{ConnAck, Connect, Frame, PacketType, QoS, Reason, Version},
+    compat::{Compat, silence_allowed},
     core::Core,
     hooks::Client,
-    message::StoredWill,
     peer::Peer,
-    session::Session,
+    sessions::{Refused, Request},
     socket::Socket,
+    will::Will,
 };
 
-/// A CONNECT that was accepted.
-pub(crate) struct Accepted {
-    pub(crate) client: Arc<Client>,
-    pub(crate) keep_alive: Option<Duration>,
-    pub(crate) will: Option<StoredWill>,
-    pub(crate) session: Session,
+/// A CONNECT that the broker can serve, if there is a session for it.
+pub(crate) struct Admitted {
+    pub(crate) request: Request,
+    pub(crate) terms: Terms,
 }
 
-/// Reads CONNECT and answers it; the error says why the client was refused.
+/// What holds for a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Terms {
+    pub(crate) version: Version,
+    pub(crate) compat: Compat,
+    /// Seconds; zero for none.
+    pub(crate) keep_alive: u16,
+    /// Messages in flight to the client.
+    pub(crate) inflight: u16,
+    /// Publishes in flight from the client.
+    pub(crate) receive_maximum: u16,
+    /// The largest packet that the client takes.
+    pub(crate) maximum_packet_size: usize,
+    /// Topic aliases that the client takes.
+    pub(crate) aliases: u16,
+    /// What the client asked for and got otherwise.
+    changed: Changed,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Changed {
+    client_id: Option<ByteString>,
+    keep_alive: Option<u16>,
+    session_expiry: Option<u32>,
+}
+
+impl Terms {
+    /// How long the client may be silent.
+    pub(crate) fn silence(&self) -> Option<Duration> {
+        silence_allowed(self.keep_alive)
+    }
+
+    /// The CONNACK for a client that got its session.
+    pub(crate) fn accept(&self, session_present: bool, core: &Core, out: &mut Vec<u8>) {
+        ConnAck {
+            session_present,
+            reason: Reason::Success,
+            reason_string: None,
+            session_expiry: self.changed.session_expiry,
+            receive_maximum: self.receive_maximum,
+            maximum_qos: if self.compat.is_whole_mqtt() {
+                QoS::ExactlyOnce
+            } else {
+                QoS::AtLeastOnce
+            },
+            maximum_packet_size: core.limits.max_packet_size as u32,
+            assigned_client_id: self.changed.client_id.as_deref(),
+            topic_alias_maximum: core.limits.max_topic_aliases,
+            subscription_identifiers_available: self.compat.is_whole_mqtt(),
+            server_keep_alive: self.changed.keep_alive,
+        }
+        .encode(self.version, out);
+    }
+
+    /// The CONNACK for a client that gets no session.
+    pub(crate) fn refuse(&self, refused: Refused, out: &mut Vec<u8>) {
+        refuse(self.version, refused, self.maximum_packet_size, out);
+    }
+}
+
+/// Reads CONNECT; one that cannot be served is answered, and the error says why.
 pub(crate) async fn read_connect<S>(
     socket: &mut Socket<S>,
     peer: Peer,
+    compat: Compat,
     core: &Core,
-) -> Result<Accepted, &'static str>
+) -> Result<Admitted, &'static str>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -40,9 +99,9 @@ where
             .map_err(|error| error.what)?
         {
             let length = frame.length;
-            let accepted = accept(frame, peer, core, &mut socket.output);
+            let admitted = answer(frame, peer, compat, core, &mut socket.output);
             socket.input.consume(length);
-            return accepted;
+            return admitted;
         }
         let progress = socket
             .progress(true)
@@ -54,120 +113,165 @@ where
     }
 }
 
-/// Decides about a first packet and appends its CONNACK.
-fn accept(
+/// Decides about a first packet; appends its CONNACK if it is refused.
+fn answer(
     frame: Frame<'_>,
     peer: Peer,
+    compat: Compat,
     core: &Core,
     out: &mut Vec<u8>,
-) -> Result<Accepted, &'static str> {
+) -> Result<Admitted, &'static str> {
     if frame.packet_type != PacketType::Connect {
         return Err("the first packet is not CONNECT");
     }
-    let mut answer = ConnAck {
-        reason: Reason::Success,
-        assigned_client_id: None,
-        receive_maximum: core.limits.receive_maximum,
-        maximum_packet_size: core.limits.max_packet_size as u32,
-        session_ends_with_connection: false,
+    let connect = Connect::decode(frame.body).map_err(|error| {
+        let refused = Refused {
+            reason: error.reason,
+            what: error.what,
+        };
+        // MQTT 3 has a return code for a wrong version only; else it closes.
+        if frame.body.starts_with(b"\0\x04MQTT\x05") {
+            refuse(Version::V5, refused, usize::MAX, out);
+        } else if error.reason == Reason::UnsupportedProtocolVersion {
+            refuse(Version::V311, refused, usize::MAX, out);
+        }
+        error.what
+    })?;
+    admit(&connect, peer, compat, core).map_err(|refused| {
+        let largest = largest_packet(&connect);
+        refuse(connect.version, refused, largest, out);
+        refused.what
+    })
+}
+
+fn refuse(version: Version, refused: Refused, largest: usize, out: &mut Vec<u8>) {
+    let encode = |reason_string| {
+        let mut packet = Vec::new();
+        ConnAck {
+            session_present: false,
+            reason: refused.reason,
+            reason_string,
+            session_expiry: None,
+            receive_maximum: u16::MAX,
+            maximum_qos: QoS::ExactlyOnce,
+            maximum_packet_size: u32::MAX,
+            assigned_client_id: None,
+            topic_alias_maximum: 0,
+            subscription_identifiers_available: true,
+            server_keep_alive: None,
+        }
+        .encode(version, &mut packet);
+        packet
     };
-    let connect = match Connect::decode(frame.body) {
-        Ok(connect) => connect,
-        Err(error) => {
-            answer.reason = error.reason;
-            // MQTT 3 has a return code for a wrong version only; else it closes.
-            if frame.body.starts_with(b"\0\x04MQTT\x05") {
-                answer.encode(Version::V5, out);
-            } else if error.reason == Reason::UnsupportedProtocolVersion {
-                answer.encode(Version::V311, out);
-            }
-            return Err(error.what);
-        }
-    };
-    match admit(&connect, peer, core) {
-        Ok(accepted) => {
-            answer.assigned_client_id = connect.client_id.is_empty().then_some(&accepted.client.id);
-            answer.session_ends_with_connection = connect.session_expiry > 0;
-            answer.encode(connect.version, out);
-            Ok(accepted)
-        }
-        Err((reason, what)) => {
-            answer.reason = reason;
-            answer.encode(connect.version, out);
-            Err(what)
-        }
-    }
+    let explained = encode(Some(refused.what));
+    // [MQTT-3.2.2-19]: the reason string is left out where the packet would be too large.
+    out.extend(if explained.len() <= largest {
+        explained
+    } else {
+        encode(None)
+    });
+}
+
+fn largest_packet(connect: &Connect<'_>) -> usize {
+    connect
+        .maximum_packet_size
+        .map_or(usize::MAX, |bytes| bytes as usize)
 }
 
 /// Whether the broker can serve what a CONNECT asks for.
 fn admit(
     connect: &Connect<'_>,
     peer: Peer,
+    compat: Compat,
     core: &Core,
-) -> Result<Accepted, (Reason, &'static str)> {
+) -> Result<Admitted, Refused> {
+    let refused = |reason, what| Refused { reason, what };
     if core.store.is_poisoned() {
-        return Err((Reason::ServerUnavailable, "the store takes nothing"));
+        return Err(refused(
+            Reason::ServerUnavailable,
+            "the store takes nothing",
+        ));
     }
     if connect.has_authentication_method {
-        return Err((
+        return Err(refused(
             Reason::BadAuthenticationMethod,
             "enhanced authentication is not offered",
         ));
     }
     let is_v5 = connect.version == Version::V5;
-    if connect.client_id.is_empty() && !connect.clean_start && !is_v5 {
-        return Err((
+    let is_assigned = connect.client_id.is_empty();
+    if is_assigned && !connect.clean_start && !is_v5 {
+        return Err(refused(
             Reason::ClientIdentifierNotValid,
             "a client without an identifier asks for a session",
         ));
     }
-    if !is_v5 && !connect.clean_start {
-        return Err((
-            Reason::ServerUnavailable,
-            "sessions that outlive their connection are not offered",
+    if !compat.takes_client_id(connect.client_id) {
+        return Err(refused(
+            Reason::ClientIdentifierNotValid,
+            "the client identifier is longer than 128 bytes or begins with $",
         ));
     }
-    let will = match &connect.will {
-        None => None,
-        Some(will) if will.retain => {
-            return Err((Reason::RetainNotSupported, "retained wills are not offered"));
-        }
-        Some(will) => {
-            let topic = TopicName::parse(will.topic).map_err(|_| {
-                (
-                    Reason::TopicNameInvalid,
-                    "the will topic is not a topic name",
-                )
-            })?;
-            Some(StoredWill::new(topic, will))
-        }
-    };
-    let id = match connect.client_id {
-        "" => core.assign_client_id(),
-        id => ByteString::from(id),
+    let will = connect.will.as_ref().map(|will| admit_will(will, compat));
+    let will = will.transpose()?;
+    let id = if is_assigned {
+        core.assign_client_id()
+    } else {
+        connect.client_id.into()
     };
     let client = Arc::new(Client {
-        id,
+        id: id.clone(),
         user_name: connect.user_name.map(str::to_owned),
         peer,
         version: connect.version,
     });
     core.hooks
         .connect(&client, connect.password)
-        .map_err(|reason| (reason, "the client was not admitted"))?;
-    let inflight = if is_v5 && connect.receive_maximum < u16::MAX {
-        connect.receive_maximum
+        .map_err(|reason| refused(reason, "the client was not admitted"))?;
+    let expiry = core.limits.session_expiry(connect.session_expiry);
+    let keep_alive = compat.keep_alive(connect.keep_alive, core.limits.max_keep_alive);
+    // Clients below MQTT 5 cannot be told.
+    let keep_alive = if is_v5 {
+        keep_alive
     } else {
-        core.limits.max_inflight
+        connect.keep_alive
     };
-    let maximum_packet_size = connect
-        .maximum_packet_size
-        .map_or(usize::MAX, |bytes| bytes as usize);
-    Ok(Accepted {
+    let terms = Terms {
+        version: connect.version,
+        compat,
+        keep_alive,
+        inflight: compat
+            .max_in_flight(core.limits.max_inflight)
+            .min(connect.receive_maximum),
+        receive_maximum: compat.max_in_flight(core.limits.receive_maximum),
+        maximum_packet_size: largest_packet(connect),
+        aliases: connect
+            .topic_alias_maximum
+            .min(core.limits.max_topic_aliases),
+        changed: Changed {
+            client_id: is_assigned.then_some(id),
+            keep_alive: (keep_alive != connect.keep_alive).then_some(keep_alive),
+            session_expiry: (expiry != connect.session_expiry).then_some(expiry),
+        },
+    };
+    let request = Request {
         client,
-        keep_alive: (connect.keep_alive > 0)
-            .then(|| Duration::from_millis(u64::from(connect.keep_alive) * 1500)),
+        clean_start: connect.clean_start,
+        expiry,
         will,
-        session: Session::new(connect.version, inflight, maximum_packet_size),
+    };
+    Ok(Admitted { request, terms })
+}
+
+fn admit_will(will: &crate::codec::Will<'_>, compat: Compat) -> Result<Will, Refused> {
+    if will.qos == QoS::ExactlyOnce && !compat.is_whole_mqtt() {
+        return Err(Refused {
+            reason: Reason::QosNotSupported,
+            what: "the will has QoS 2",
+        });
+    }
+    Will::new(will).ok_or(Refused {
+        reason: Reason::TopicNameInvalid,
+        what: "the will topic is not a topic name",
     })
 }

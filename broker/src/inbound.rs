@@ -3,7 +3,7 @@
 //! Publishes that were read together are handed over together: one transaction,
 //! one ticket, one group of acknowledgements.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, ops::Range, sync::Arc};
 
 use bytestring::ByteString;
 use perennial_rules::TopicName;
@@ -12,12 +12,15 @@ use crate::{
     acks::{Count, PendingAcks},
     clock::unix_millis,
     codec::{Ack, AckKind, DecodeError, Publish, QoS, Reason},
+    compat::Compat,
     core::Core,
     hooks::{Client, Intake, Message},
-    mailbox::Pressure,
-    message::{Run, StoredWill},
-    router::Target,
+    mailbox::{Mailbox, Pressure},
+    message::{Delivery, Queued, Run, Terms},
+    router::{Targets, levels},
     store::{Store, StoreError, Ticket, Transaction},
+    stored::key,
+    will::Will,
 };
 
 /// Topics that a connection remembers its routes for.
@@ -28,7 +31,7 @@ pub(crate) struct Route {
     topic: TopicName,
     generation: u64,
     intakes: Vec<Arc<dyn Intake>>,
-    targets: Vec<Target>,
+    targets: Targets,
 }
 
 /// A publish that the broker does not take.
@@ -43,13 +46,19 @@ pub(crate) enum NotTaken {
 /// The publishing side of a connection.
 pub(crate) struct Inbound {
     client: Arc<Client>,
-    connection: u64,
+    /// The session that publishes.
+    session: u64,
+    compat: Compat,
     routes: HashMap<Box<[u8]>, Arc<Route>>,
     /// The route of the run that is being gathered.
     route: Option<Arc<Route>>,
     run: Option<Run>,
+    /// Messages of the run that shared subscriptions give to one session each.
+    shared: Vec<(Arc<Mailbox>, Terms, Range<u32>)>,
+    /// Topics on which a retained message came or went.
+    retained: Vec<TopicName>,
     /// What must be durable before the acknowledgements leave.
-    records: Transaction,
+    pub(crate) records: Transaction,
     /// What mailboxes could not hold; it is dropped with their sessions and promises nothing.
     overflow: Transaction,
     acks: Vec<u8>,
@@ -60,13 +69,16 @@ pub(crate) struct Inbound {
 }
 
 impl Inbound {
-    pub(crate) fn new(client: Arc<Client>, connection: u64, store: &Store) -> Inbound {
+    pub(crate) fn new(client: Arc<Client>, session: u64, store: &Store) -> Inbound {
         Inbound {
             client,
-            connection,
+            session,
+            compat: Compat::None,
             routes: HashMap::new(),
             route: None,
             run: None,
+            shared: Vec::new(),
+            retained: Vec::new(),
             records: store.transaction(),
             overflow: store.transaction(),
             acks: Vec::new(),
@@ -76,33 +88,121 @@ impl Inbound {
         }
     }
 
-    /// Takes a publish: its records into the transaction, its message into the run.
+    /// The publishing side of a connection on a listener with `compat`.
+    pub(crate) fn on(self, compat: Compat) -> Inbound {
+        Inbound { compat, ..self }
+    }
+
+    /// Takes a publish: what must be kept into the transaction, its message into the run.
     pub(crate) fn take(&mut self, publish: &Publish<'_>, core: &Core) -> Result<(), NotTaken> {
-        let route = self.route_of(publish.topic, core)?;
+        let now = self.now();
+        let fits = publish.payload.len();
+        self.pass(
+            publish.topic,
+            publish.qos,
+            publish.retain,
+            publish.payload,
+            fits,
+            core,
+            |run| {
+                run.push(publish, now);
+            },
+        )
+    }
+
+    /// Takes a message that `push` adds to a run.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a publish and a will have these alone in common"
+    )]
+    fn pass(
+        &mut self,
+        topic: &[u8],
+        qos: QoS,
+        retain: bool,
+        payload: &[u8],
+        size: usize,
+        core: &Core,
+        push: impl FnOnce(&mut Run),
+    ) -> Result<(), NotTaken> {
+        let mut route = self.route_of(topic, core)?;
+        if retain && !payload.is_empty() && !core.retained.has_room(&route.topic, size) {
+            let what = "as many messages are retained as the configuration allows";
+            return Err(NotTaken::Refused(Reason::QuotaExceeded, what));
+        }
+        if route.is_refused(size, qos) {
+            let what = "the queue of a session is full";
+            return Err(NotTaken::Refused(Reason::QuotaExceeded, what));
+        }
         let message = Message {
             topic: &route.topic,
-            payload: publish.payload,
-            qos: publish.qos,
+            payload,
+            qos,
         };
         self.offer(&route, &message)
             .map_err(|reason| NotTaken::Refused(reason, "the message could not be taken"))?;
-        if !route.targets.is_empty() {
-            if self.now == 0 {
-                self.now = unix_millis();
-            }
-            let run = self
-                .run
-                .get_or_insert_with(|| Run::new(route.topic.clone(), self.connection));
-            run.push(publish, self.now);
+        if route.targets.is_empty() && !retain {
+            return Ok(());
         }
+        let run = self
+            .run
+            .get_or_insert_with(|| Run::new(route.topic.clone(), self.session));
+        push(run);
+        if retain {
+            // Before the subscribers are looked up: who subscribes from here on finds it retained.
+            core.retained.set(&run.last());
+            if self.retained.last() != Some(&route.topic) {
+                self.retained.push(route.topic.clone());
+            }
+            if route.generation != core.router.generation() {
+                route = Arc::new(resolve(topic, &self.client, self.compat, core)?);
+                self.route = Some(Arc::clone(&route));
+            }
+        }
+        self.keep(&route, core);
         Ok(())
+    }
+
+    /// Gives the last message of the run to sessions that keep it in the store, and chooses who
+    /// gets it of those that share a subscription.
+    fn keep(&mut self, route: &Route, core: &Core) {
+        let Some(run) = &self.run else { return };
+        let message = run.last();
+        for target in &route.targets.sessions {
+            let is_own = target.no_local && target.mailbox.id == self.session;
+            if target.mailbox.is_durable()
+                && target.terms.qos(&message) > QoS::AtMostOnce
+                && !is_own
+            {
+                target
+                    .mailbox
+                    .keep(&message, &target.terms, &mut self.records);
+            }
+        }
+        for group in &route.targets.groups {
+            let Some((mailbox, terms)) = group.choose(message.topic, core.hooks.as_ref()) else {
+                continue;
+            };
+            if mailbox.is_durable() && terms.qos(&message) > QoS::AtMostOnce {
+                mailbox.keep(&message, &terms, &mut self.records);
+            } else {
+                let end = run.len() as u32;
+                self.shared.push((mailbox, terms, end - 1..end));
+            }
+        }
     }
 
     /// Adds an acknowledgement behind what was taken so far.
     pub(crate) fn acknowledge(&mut self, kind: AckKind, packet_id: u16, reason: Reason) {
         Ack::encode(kind, packet_id, reason, self.client.version, &mut self.acks);
-        self.ack_count.all += 1;
+        let is_of_publish = matches!(kind, AckKind::PubAck | AckKind::PubRec);
+        self.ack_count.all += usize::from(is_of_publish);
         self.ack_count.pubacks += usize::from(kind == AckKind::PubAck);
+    }
+
+    /// Lets `write` add another packet that waits for the disk.
+    pub(crate) fn answer(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.acks);
     }
 
     /// Acknowledgements that have no place among the pending ones yet.
@@ -110,9 +210,13 @@ impl Inbound {
         self.ack_count
     }
 
+    pub(crate) fn client_id(&self) -> &str {
+        &self.client.id
+    }
+
     /// How full the subscribers' mailboxes were found since the last call.
     pub(crate) fn take_pressure(&mut self) -> Pressure {
-        std::mem::replace(&mut self.pressure, Pressure::Low)
+        std::mem::take(&mut self.pressure)
     }
 
     /// Submits what was gathered; the acknowledgements wait in `acks` for the disk.
@@ -120,30 +224,40 @@ impl Inbound {
         self.forward(core);
         self.now = 0;
         let ticket = self.submit_transactions(core)?;
-        if self.ack_count.all > 0 {
+        if !self.acks.is_empty() {
             let count = std::mem::take(&mut self.ack_count);
             acks.push(ticket, std::mem::take(&mut self.acks), count);
         }
         Ok(())
     }
 
-    /// Publishes a will on behalf of the client.
-    pub(crate) fn publish_will(&mut self, will: &StoredWill, core: &Core) {
-        let Ok(route) = self.route_of(will.topic.as_bytes(), core) else {
-            return;
-        };
-        let message = Message {
-            topic: &route.topic,
-            payload: &will.payload,
-            qos: will.qos,
-        };
-        // What one intake took stays taken when another refuses.
-        if self.offer(&route, &message).is_ok() {
-            self.run
-                .get_or_insert_with(|| Run::new(route.topic.clone(), self.connection))
-                .push_will(will, unix_millis());
-            self.forward(core);
+    /// Publishes a will on behalf of the client, and forgets it in the store.
+    pub(crate) fn publish_will(&mut self, will: &Will, core: &Core) {
+        let now = self.now();
+        let Will {
+            topic,
+            payload,
+            qos,
+            retain,
+            ..
+        } = will;
+        let taken = self.pass(
+            topic.as_bytes(),
+            *qos,
+            *retain,
+            payload,
+            payload.len(),
+            core,
+            |run| run.push_will(will, now),
+        );
+        if let Err(NotTaken::Refused(reason, what)) = taken {
+            tracing::debug!(client = %self.client.id, ?reason, what, "a will was not published");
+            core.counters.messages_refused.add(1);
         }
+        self.records.delete(&key::will(&self.client.id));
+        self.forward(core);
+        self.now = 0;
+        // What one intake took stays taken when another refuses.
         if self.submit_transactions(core).is_err() {
             tracing::error!(client = %self.client.id, "a will was not stored");
         }
@@ -154,13 +268,31 @@ impl Inbound {
         let (Some(run), Some(route)) = (self.run.take(), &self.route) else {
             return;
         };
-        if push(run, &route.targets, &mut self.overflow) == Pressure::High {
-            self.pressure = Pressure::High;
+        let run = Arc::new(run);
+        let pressure = push(&run, &route.targets, &mut self.overflow);
+        self.pressure = self.pressure.max(pressure);
+        for (mailbox, terms, range) in self.shared.drain(..) {
+            let run = Arc::clone(&run);
+            let delivery = Delivery {
+                run,
+                range,
+                sequence: None,
+                terms,
+            };
+            let pressure = mailbox.push(delivery, &mut self.overflow);
+            self.pressure = self.pressure.max(pressure);
         }
         // What follows may be behind a change of the subscriptions.
         if route.generation != core.router.generation() {
             self.route = None;
         }
+    }
+
+    fn now(&mut self) -> u64 {
+        if self.now == 0 {
+            self.now = unix_millis();
+        }
+        self.now
     }
 
     /// Offers a message to all that take records of it, up to the first that refuses.
@@ -171,7 +303,13 @@ impl Inbound {
 
     /// Submits both transactions and gives the ticket of the records.
     fn submit_transactions(&mut self, core: &Core) -> Result<Ticket, StoreError> {
-        let ticket = submit(&mut self.records, core)?;
+        let ticket = if self.retained.is_empty() {
+            submit(&mut self.records, core)?
+        } else {
+            let records = std::mem::replace(&mut self.records, core.store.transaction());
+            let topics = std::mem::take(&mut self.retained);
+            core.retained.write(&topics, records, &core.store)?
+        };
         submit(&mut self.overflow, core)?;
         Ok(ticket)
     }
@@ -189,7 +327,7 @@ impl Inbound {
         let route = match self.routes.get(topic) {
             Some(route) if route.generation == generation => Arc::clone(route),
             _ => {
-                let route = Arc::new(resolve(topic, generation, &self.client, core)?);
+                let route = Arc::new(resolve(topic, &self.client, self.compat, core)?);
                 if self.routes.len() >= MAX_ROUTES {
                     self.routes.clear();
                 }
@@ -199,6 +337,16 @@ impl Inbound {
         };
         self.route = Some(Arc::clone(&route));
         Ok(route)
+    }
+}
+
+impl Route {
+    /// Whether a session has no room for a message of `size` bytes and says so.
+    fn is_refused(&self, size: usize, qos: QoS) -> bool {
+        qos > QoS::AtMostOnce
+            && self.targets.sessions.iter().any(|target| {
+                target.terms.granted > QoS::AtMostOnce && target.mailbox.refuses(size)
+            })
     }
 }
 
@@ -213,12 +361,36 @@ pub(crate) fn publish_internal(
     if targets.is_empty() {
         return Ok(());
     }
+    let route = Arc::new(Route {
+        topic: topic.clone(),
+        generation: core.router.generation(),
+        intakes: Vec::new(),
+        targets,
+    });
+    let mut inbound = Inbound::new(core.own_client(), 0, &core.store);
     let mut run = Run::new(topic, 0);
     run.push_plain(payload, qos);
-    let mut overflow = core.store.transaction();
-    push(run, &targets, &mut overflow);
-    submit(&mut overflow, core)?;
+    inbound.run = Some(run);
+    inbound.keep(&route, core);
+    inbound.route = Some(route);
+    inbound.forward(core);
+    inbound.submit_transactions(core)?;
     Ok(())
+}
+
+/// Publishes a message about the broker, which is retained until the next one on its topic.
+pub(crate) fn publish_volatile(topic: TopicName, payload: &[u8], core: &Core) {
+    core.retained.set_volatile(&Queued {
+        topic: &topic,
+        qos: QoS::AtMostOnce,
+        retain: true,
+        properties: &[],
+        payload,
+        expires_at: crate::message::NEVER,
+    });
+    if publish_internal(topic, payload, QoS::AtMostOnce, core).is_err() {
+        tracing::debug!("a message about the broker could not be stored");
+    }
 }
 
 fn submit(transaction: &mut Transaction, core: &Core) -> Result<Ticket, StoreError> {
@@ -229,28 +401,39 @@ fn submit(transaction: &mut Transaction, core: &Core) -> Result<Ticket, StoreErr
         .submit(std::mem::replace(transaction, core.store.transaction()))
 }
 
-fn push(run: Run, targets: &[Target], transaction: &mut Transaction) -> Pressure {
-    let run = Arc::new(run);
+fn push(run: &Arc<Run>, targets: &Targets, transaction: &mut Transaction) -> Pressure {
     let mut pressure = Pressure::Low;
-    for target in targets {
+    for target in &targets.sessions {
         if target.no_local && target.mailbox.id == run.publisher {
             continue;
         }
-        let found = target.mailbox.push(
-            &run,
-            target.granted,
-            target.retain_as_published,
-            transaction,
-        );
-        if found == Pressure::High {
-            pressure = Pressure::High;
-        }
+        let delivery = Delivery {
+            run: Arc::clone(run),
+            range: 0..run.len() as u32,
+            sequence: None,
+            terms: target.terms.clone(),
+        };
+        pressure = pressure.max(target.mailbox.push(delivery, transaction));
     }
     pressure
 }
 
-fn resolve(topic: &[u8], generation: u64, client: &Client, core: &Core) -> Result<Route, NotTaken> {
+fn resolve(topic: &[u8], client: &Client, compat: Compat, core: &Core) -> Result<Route, NotTaken> {
+    // Before the subscriptions are read: a change meanwhile makes it stale.
+    let generation = core.router.generation();
     let topic = topic_name(topic).map_err(NotTaken::Invalid)?;
+    let limits = &core.limits;
+    if topic.len() > limits.max_topic_length
+        || levels(&topic) > limits.max_topic_levels
+        || !compat.takes_topic(&topic)
+    {
+        let what = "the topic is longer or deeper than the configuration allows";
+        return Err(NotTaken::Refused(Reason::TopicNameInvalid, what));
+    }
+    if topic.starts_with("$SYS/") {
+        let what = "the topic is the broker's own";
+        return Err(NotTaken::Refused(Reason::NotAuthorized, what));
+    }
     let intakes = core
         .hooks
         .publish(client, &topic)
@@ -264,11 +447,8 @@ fn resolve(topic: &[u8], generation: u64, client: &Client, core: &Core) -> Resul
     })
 }
 
-/// The topic name of a publish, which has no alias to stand in for it.
+/// The topic name of a publish.
 fn topic_name(topic: &[u8]) -> Result<TopicName, DecodeError> {
-    if topic.is_empty() {
-        return Err(DecodeError::protocol("the topic is empty"));
-    }
     let text = std::str::from_utf8(topic)
         .ok()
         .filter(|text| !text.contains('\0'))

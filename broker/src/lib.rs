@@ -5,6 +5,7 @@
 //! their acknowledgement leaves.
 
 mod acks;
+mod aliases;
 mod broker;
 mod clock;
 mod codec;
@@ -13,19 +14,26 @@ mod complaints;
 mod connection;
 mod core;
 mod counters;
+mod group;
 mod handshake;
 mod hooks;
+mod housekeeper;
 mod inbound;
 mod keep_alive;
 mod limits;
 mod mailbox;
 mod message;
 mod peer;
-mod presence;
+mod rate;
+mod retained;
 mod router;
 mod session;
+mod sessions;
 mod socket;
 pub mod store;
+mod stored;
+mod sys;
+mod will;
 mod window;
 
 pub use broker::{Broker, ListenError, Publisher};

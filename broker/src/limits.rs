@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::store::WhenFull;
+use crate::store::{QueueLimits, WhenFull};
 
 /// The broker's bounds.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -67,6 +67,26 @@ pub struct Limits {
     pub sys_interval: Duration,
 }
 
+impl Limits {
+    /// How many seconds a session outlives its connection whose client asks for `asked`.
+    pub(crate) fn session_expiry(&self, asked: u32) -> u32 {
+        let longest = u32::try_from(self.max_session_expiry.as_secs()).unwrap_or(u32::MAX);
+        asked.min(longest)
+    }
+
+    /// The limits of a session's queue.
+    pub(crate) fn session_queue(&self) -> QueueLimits {
+        QueueLimits {
+            records: self.session_queue_messages,
+            bytes: self.session_queue_bytes,
+            when_full: match self.session_queue_full {
+                QueueFullPolicy::DropOldest => WhenFull::DropOldest,
+                QueueFullPolicy::DropNewest | QueueFullPolicy::Refuse => WhenFull::Refuse,
+            },
+        }
+    }
+}
+
 /// What happens to a message that a session's full queue cannot take.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum QueueFullPolicy {
@@ -77,15 +97,6 @@ pub enum QueueFullPolicy {
     /// The publish is refused with 0x97; below MQTT 5 the connection is closed, at QoS 0 the
     /// message is dropped, and counted.
     Refuse,
-}
-
-impl QueueFullPolicy {
-    pub(crate) fn when_full(self) -> WhenFull {
-        match self {
-            QueueFullPolicy::DropOldest => WhenFull::DropOldest,
-            QueueFullPolicy::DropNewest | QueueFullPolicy::Refuse => WhenFull::Refuse,
-        }
-    }
 }
 
 impl Default for Limits {

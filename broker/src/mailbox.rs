@@ -1,12 +1,21 @@
 //! Where messages wait for the connection that sends them to a subscriber.
 //!
-//! Publishers push, one connection drains. What does not fit in memory goes to
-//! the session's queue in the store, in order: while anything waits there, later
-//! messages follow it.
+//! Publishers push, one connection drains.
+//!
+//! - A session that ends with its connection holds messages in memory. What does not fit goes
+//!   to a queue in the store, in order: while anything waits there, later messages follow it.
+//! - A session that outlives its connection holds messages at QoS 1 and 2 in the store alone:
+//!   they are on disk before they are acknowledged, and are read from there.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
 use crate::{
@@ -14,15 +23,19 @@ use crate::{
     counters::Counters,
     hooks::Client,
     limits::Limits,
-    message::{Delivery, Run, write_stored},
-    store::{Queue, QueueKind, QueueLimits, Store, StoreError, Transaction, WhenFull},
+    message::{Delivery, Queued, Terms},
+    store::{Queue, QueueFull, QueueKind, QueueLimits, Store, StoreError, Transaction, WhenFull},
+    stored::{queue_name, write_message},
 };
 
 /// The messages for one session.
 pub(crate) struct Mailbox {
-    /// The connection that drains it.
+    /// Tells the session from all others since the gateway started.
     pub(crate) id: u64,
-    pub(crate) client: Arc<Client>,
+    client: RwLock<Arc<Client>>,
+    /// The session's queue, if it outlives its connection.
+    durable: Option<Queue>,
+    is_connected: AtomicBool,
     store: Store,
     limits: Arc<Limits>,
     counters: Arc<Counters>,
@@ -35,32 +48,69 @@ struct State {
     deliveries: VecDeque<Delivery>,
     messages: usize,
     bytes: usize,
-    /// The session's queue, once something did not fit.
-    queue: Option<Queue>,
-    /// Messages that are in the queue or on their way there.
+    /// The queue of a session that ends with its connection, once something did not fit.
+    overflow: Option<Queue>,
+    /// Messages that are in that queue or on their way there.
     spilled: u64,
-    closed: bool,
 }
 
 /// How full a mailbox is after a push.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Pressure {
+    #[default]
     Low,
     /// The subscriber may catch up if it is given a moment.
     High,
 }
 
 impl Mailbox {
-    pub(crate) fn new(
+    /// The mailbox of a session that ends with its connection.
+    pub(crate) fn transient(
         id: u64,
         client: Arc<Client>,
         store: Store,
         limits: Arc<Limits>,
         counters: Arc<Counters>,
     ) -> Mailbox {
-        Mailbox {
+        Mailbox::new(id, client, None, store, limits, counters)
+    }
+
+    /// The mailbox of a session that outlives its connection; nobody is connected.
+    ///
+    /// # Errors
+    /// The store takes nothing.
+    pub(crate) fn durable(
+        id: u64,
+        client: Arc<Client>,
+        store: Store,
+        limits: Arc<Limits>,
+        counters: Arc<Counters>,
+    ) -> Result<Mailbox, StoreError> {
+        let name = queue_name(&client.id);
+        let queue = store.queue(&name, QueueKind::Durable, limits.session_queue())?;
+        Ok(Mailbox::new(
             id,
             client,
+            Some(queue),
+            store,
+            limits,
+            counters,
+        ))
+    }
+
+    fn new(
+        id: u64,
+        client: Arc<Client>,
+        durable: Option<Queue>,
+        store: Store,
+        limits: Arc<Limits>,
+        counters: Arc<Counters>,
+    ) -> Mailbox {
+        Mailbox {
+            id,
+            client: RwLock::new(client),
+            is_connected: AtomicBool::new(durable.is_none()),
+            durable,
             store,
             limits,
             counters,
@@ -69,26 +119,67 @@ impl Mailbox {
         }
     }
 
-    /// Takes the messages of `run`; what memory cannot hold is appended to `transaction`.
-    pub(crate) fn push(
-        &self,
-        run: &Arc<Run>,
-        granted: QoS,
-        retain_as_published: bool,
-        transaction: &mut Transaction,
-    ) -> Pressure {
+    /// The client that is connected, or was last.
+    pub(crate) fn client(&self) -> Arc<Client> {
+        Arc::clone(&self.client.read())
+    }
+
+    /// A client is connected to the session.
+    pub(crate) fn connect(&self, client: Arc<Client>) {
+        *self.client.write() = client;
+        self.is_connected.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        self.is_connected.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn is_durable(&self) -> bool {
+        self.durable.is_some()
+    }
+
+    /// The queue of a session that outlives its connection.
+    pub(crate) fn queue(&self) -> Option<&Queue> {
+        self.durable.as_ref()
+    }
+
+    /// Whether the subscriber reads about as fast as messages come.
+    pub(crate) fn keeps_up(&self) -> bool {
+        let is_behind = |queue: &Queue| queue.records() > self.limits.mailbox_messages as u64;
+        let state = self.state.lock();
+        state.spilled == 0
+            && state.pressure(&self.limits) == Pressure::Low
+            && !self.durable.as_ref().is_some_and(is_behind)
+    }
+
+    /// Whether a message of `bytes` is to be refused because the session has no room for it.
+    pub(crate) fn refuses(&self, bytes: usize) -> bool {
+        use crate::limits::QueueFullPolicy::Refuse;
+        let has_room = |queue: &Queue| queue.has_room(bytes as u64);
+        self.limits.session_queue_full == Refuse && !self.durable.as_ref().is_none_or(has_room)
+    }
+
+    /// Appends a message at QoS 1 or 2 to the queue of a session that outlives its connection;
+    /// one that the queue has no room for is dropped and counted.
+    pub(crate) fn keep(&self, message: &Queued<'_>, terms: &Terms, transaction: &mut Transaction) {
+        let Some(queue) = &self.durable else { return };
+        let kept = transaction.append(queue, |out| write_message(message, terms, out));
+        if let Err(QueueFull) = kept {
+            self.counters.messages_dropped_full.add(1);
+        }
+    }
+
+    /// Takes the messages of `delivery` that are not [kept](Mailbox::keep); what memory cannot
+    /// hold is appended to `transaction`.
+    pub(crate) fn push(&self, delivery: Delivery, transaction: &mut Transaction) -> Pressure {
         let mut state = self.state.lock();
-        if state.closed {
+        if !self.is_connected() {
             return Pressure::Low;
         }
-        let delivery = Delivery {
-            run: Arc::clone(run),
-            range: 0..run.len() as u32,
-            granted,
-            retain_as_published,
-        };
-        let rest = state.hold(delivery, &self.limits);
-        if !rest.range.is_empty() {
+        if self.is_durable() {
+            self.push_unkept(&mut state, &delivery);
+        } else {
+            let rest = self.hold(&mut state, delivery);
             self.spill(&mut state, &rest, transaction);
         }
         let pressure = state.pressure(&self.limits);
@@ -97,19 +188,71 @@ impl Mailbox {
         pressure
     }
 
+    /// Holds the messages at QoS 0.
+    fn push_unkept(&self, state: &mut State, delivery: &Delivery) {
+        let is_unkept = |index: u32| {
+            let message = delivery.run.get(index);
+            delivery.terms.qos(&message) == QoS::AtMostOnce
+        };
+        let mut range = delivery.range.clone();
+        while let Some(start) = range.find(|index| is_unkept(*index)) {
+            let end = range.find(|index| !is_unkept(*index));
+            let unkept = Delivery {
+                range: start..end.unwrap_or(range.end),
+                ..delivery.clone()
+            };
+            let rest = self.hold(state, unkept);
+            self.counters
+                .messages_dropped_qos0
+                .add(rest.range.len() as u64);
+        }
+    }
+
+    /// Keeps the first messages of `delivery` that fit and gives back the others.
+    ///
+    /// Behind messages on disk only QoS 0 may still be kept, which has no order with them.
+    fn hold(&self, state: &mut State, mut delivery: Delivery) -> Delivery {
+        let shared = self.counters.mailbox_bytes.get() as usize;
+        let room = self.limits.mailbox_bytes_total.saturating_sub(shared);
+        let limit = self
+            .limits
+            .mailbox_bytes
+            .min(state.bytes.saturating_add(room));
+        let (first, before) = (delivery.range.start, state.bytes);
+        let mut held = first;
+        while held < delivery.range.end
+            && state.spilled == 0
+            && state.messages < self.limits.mailbox_messages
+            && state.bytes < limit
+        {
+            state.messages += 1;
+            state.bytes += delivery.run.get(held).size();
+            held += 1;
+        }
+        if held > first {
+            self.counters
+                .mailbox_bytes
+                .add((state.bytes - before) as u64);
+            state.deliveries.push_back(Delivery {
+                range: first..held,
+                ..delivery.clone()
+            });
+            delivery.range.start = held;
+        }
+        delivery
+    }
+
     /// Puts the messages that memory cannot hold where they belong.
     fn spill(&self, state: &mut State, rest: &Delivery, transaction: &mut Transaction) {
         for index in rest.range.clone() {
             let message = rest.run.get(index);
-            let qos = message.qos.min(rest.granted);
-            if qos == QoS::AtMostOnce {
+            if rest.terms.qos(&message) == QoS::AtMostOnce {
                 self.counters.messages_dropped_qos0.add(1);
                 continue;
             }
-            let retain = message.retain && rest.retain_as_published;
-            let stored = match self.queue(state) {
+            let stored = match self.overflow(state) {
                 Ok(queue) => transaction
-                    .append(queue, |out| write_stored(&message, qos, retain, out))
+                    .append(queue, |out| write_message(&message, &rest.terms, out))
                     .is_ok(),
                 Err(_) => false,
             };
@@ -122,41 +265,42 @@ impl Mailbox {
         }
     }
 
-    /// The session's queue, which most sessions never need.
-    fn queue<'a>(&self, state: &'a mut State) -> Result<&'a Queue, StoreError> {
-        let queue = match state.queue.take() {
+    /// The queue for what does not fit, which most sessions never need.
+    fn overflow<'a>(&self, state: &'a mut State) -> Result<&'a Queue, StoreError> {
+        let queue = match state.overflow.take() {
             Some(queue) => queue,
             None => {
                 let limits = QueueLimits {
-                    records: self.limits.session_queue_messages,
-                    bytes: self.limits.session_queue_bytes,
                     when_full: WhenFull::Refuse,
+                    ..self.limits.session_queue()
                 };
                 self.store
                     .queue(&format!("s/{}", self.id), QueueKind::Transient, limits)?
             }
         };
-        Ok(state.queue.insert(queue))
+        Ok(state.overflow.insert(queue))
     }
 
     /// Moves everything that waits in memory to `deliveries`.
     pub(crate) fn drain(&self, deliveries: &mut VecDeque<Delivery>) {
         let mut state = self.state.lock();
-        deliveries.append(&mut state.deliveries);
-        state.messages = 0;
-        state.bytes = 0;
+        if state.messages > 0 {
+            deliveries.append(&mut state.deliveries);
+            self.forget(&mut state);
+        }
     }
 
-    /// The queue, while messages wait in it and none in memory come before them.
+    /// The queue of what did not fit, while messages wait in it and none in memory come before
+    /// them.
     pub(crate) fn spilled(&self) -> Option<Queue> {
         let state = self.state.lock();
         if state.spilled == 0 || !state.deliveries.is_empty() {
             return None;
         }
-        state.queue.clone()
+        state.overflow.clone()
     }
 
-    /// Messages were read from the queue.
+    /// Messages were read from that queue.
     pub(crate) fn fetched(&self, messages: u64) {
         let mut state = self.state.lock();
         state.spilled = state.spilled.saturating_sub(messages);
@@ -167,15 +311,29 @@ impl Mailbox {
         self.arrived.notified().await;
     }
 
-    /// Takes no more, lets go of everything, and gives up the queue for removal.
-    pub(crate) fn close(&self) -> Option<Queue> {
+    /// The connection has ended: holds nothing in memory until the next one. Gives up what
+    /// waited there, and the queue of what did not fit there, for removal.
+    pub(crate) fn disconnect(&self) -> (VecDeque<Delivery>, Option<Queue>) {
         let mut state = self.state.lock();
-        let queue = state.queue.take();
-        *state = State {
-            closed: true,
-            ..State::default()
-        };
-        queue
+        self.is_connected.store(false, Ordering::Release);
+        let deliveries = std::mem::take(&mut state.deliveries);
+        self.forget(&mut state);
+        state.spilled = 0;
+        (deliveries, state.overflow.take())
+    }
+
+    /// Counts nothing as held any more.
+    fn forget(&self, state: &mut State) {
+        self.counters.mailbox_bytes.subtract(state.bytes as u64);
+        state.messages = 0;
+        state.bytes = 0;
+    }
+}
+
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        let bytes = self.state.get_mut().bytes;
+        self.counters.mailbox_bytes.subtract(bytes as u64);
     }
 }
 
@@ -190,31 +348,6 @@ impl State {
             Pressure::Low
         }
     }
-
-    /// Keeps the first messages of `delivery` that fit and gives back the others.
-    ///
-    /// Behind messages in the queue only QoS 0 may still be kept, which has no order with them.
-    fn hold(&mut self, mut delivery: Delivery, limits: &Limits) -> Delivery {
-        let first = delivery.range.start;
-        let mut kept = first;
-        while kept < delivery.range.end
-            && self.spilled == 0
-            && self.messages < limits.mailbox_messages
-            && self.bytes < limits.mailbox_bytes
-        {
-            self.messages += 1;
-            self.bytes += delivery.run.get(kept).size();
-            kept += 1;
-        }
-        if kept > first {
-            self.deliveries.push_back(Delivery {
-                range: first..kept,
-                ..delivery.clone()
-            });
-            delivery.range.start = kept;
-        }
-        delivery
-    }
 }
 
 #[cfg(test)]
@@ -224,7 +357,7 @@ mod tests {
     use perennial_rules::TopicName;
 
     use super::*;
-    use crate::{codec::Version, message::read_stored, store};
+    use crate::{codec::Version, message::Run, store, stored::read_message};
 
     struct Setting {
         store: Store,
@@ -244,7 +377,8 @@ mod tests {
         };
         let counters = Arc::new(Counters::default());
         let shared = Arc::clone(&counters);
-        let mailbox = Mailbox::new(1, Arc::new(client), store.clone(), Arc::new(limits), shared);
+        let (client, limits) = (Arc::new(client), Arc::new(limits));
+        let mailbox = Mailbox::transient(1, client, store.clone(), limits, shared);
         Setting {
             store,
             mailbox,
@@ -258,9 +392,16 @@ mod tests {
             let mut run = Run::new(TopicName::parse("t").unwrap(), 0);
             payloads.for_each(|payload| run.push_plain(&[payload], qos));
             let mut transaction = self.store.transaction();
-            let pressure = self
-                .mailbox
-                .push(&Arc::new(run), qos, false, &mut transaction);
+            let delivery = Delivery {
+                range: 0..run.len() as u32,
+                run: Arc::new(run),
+                sequence: None,
+                terms: Terms {
+                    granted: qos,
+                    ..Terms::default()
+                },
+            };
+            let pressure = self.mailbox.push(delivery, &mut transaction);
             self.store.submit(transaction).unwrap();
             pressure
         }
@@ -283,7 +424,7 @@ mod tests {
                 self.mailbox.fetched(block.len() as u64);
                 let deliveries = block
                     .records()
-                    .map(|(_, record)| read_stored(&record).unwrap());
+                    .map(|(_, record)| read_message(&record, None).unwrap());
                 return payloads(deliveries.collect());
             }
         }
@@ -360,12 +501,29 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_mailbox_takes_nothing_and_gives_up_its_queue() {
+    fn a_mailbox_without_a_connection_takes_nothing_and_gives_up_what_it_holds() {
         let setting = setting(three_messages());
         setting.push(0..5, QoS::AtLeastOnce);
-        assert!(setting.mailbox.close().is_some());
+        let (held, overflow) = setting.mailbox.disconnect();
+        assert_eq!(payloads(held), [0, 1, 2]);
+        assert!(overflow.is_some());
         setting.push(5..6, QoS::AtLeastOnce);
         assert_eq!(setting.drain(), []);
-        assert!(setting.mailbox.close().is_none());
+        assert!(setting.mailbox.disconnect().1.is_none());
+        assert_eq!(setting.counters.mailbox_bytes.get(), 0);
+    }
+
+    #[test]
+    fn all_mailboxes_share_a_bound_on_their_bytes() {
+        let setting = setting(Limits {
+            mailbox_bytes_total: 2,
+            ..Limits::default()
+        });
+        setting.push(0..5, QoS::AtMostOnce);
+        assert_eq!(setting.counters.mailbox_bytes.get(), 2);
+        assert_eq!(setting.drain(), [0, 1]);
+        assert_eq!(setting.counters.messages_dropped_qos0.get(), 3);
+        setting.push(5..6, QoS::AtMostOnce);
+        assert_eq!(setting.drain(), [5]);
     }
 }

@@ -6,17 +6,18 @@
 
 use std::{ops::Range, sync::Arc};
 
-use bytes::Bytes;
-use bytestring::ByteString;
 use perennial_rules::TopicName;
 
-use crate::codec::{Publish, QoS, Will};
+use crate::{
+    codec::{Publish, QoS},
+    will::Will,
+};
 
 /// Consecutive messages of one publisher on one topic.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) topic: TopicName,
-    /// The connection that published them.
+    /// The session that published them.
     pub(crate) publisher: u64,
     bytes: Vec<u8>,
     messages: Vec<Entry>,
@@ -34,7 +35,7 @@ struct Entry {
 }
 
 /// `expires_at` of a message that does not expire.
-const NEVER: u64 = u64::MAX;
+pub(crate) const NEVER: u64 = u64::MAX;
 
 /// One message of a run.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +45,8 @@ pub(crate) struct Queued<'a> {
     pub(crate) retain: bool,
     pub(crate) properties: &'a [u8],
     pub(crate) payload: &'a [u8],
-    expires_at: u64,
+    /// Milliseconds since the Unix epoch, or [`NEVER`].
+    pub(crate) expires_at: u64,
 }
 
 impl Run {
@@ -70,19 +72,26 @@ impl Run {
             publish.payload,
             publish.qos,
             publish.retain,
-            publish.properties.expiry,
-            now,
+            expires_at(publish.properties.expiry, now),
         );
     }
 
-    pub(crate) fn push_will(&mut self, will: &StoredWill, now: u64) {
+    pub(crate) fn push_will(&mut self, will: &Will, now: u64) {
         let properties = self.bytes.len();
         self.bytes.extend_from_slice(&will.properties);
-        self.finish(properties, &will.payload, will.qos, false, will.expiry, now);
+        let expires_at = expires_at(will.expiry, now);
+        self.finish(properties, &will.payload, will.qos, will.retain, expires_at);
     }
 
     pub(crate) fn push_plain(&mut self, payload: &[u8], qos: QoS) {
-        self.finish(self.bytes.len(), payload, qos, false, None, 0);
+        self.finish(self.bytes.len(), payload, qos, false, NEVER);
+    }
+
+    /// Adds a copy of `message` with another QoS and retain flag.
+    pub(crate) fn push_copy(&mut self, message: &Queued<'_>, qos: QoS, retain: bool) {
+        let properties = self.bytes.len();
+        self.bytes.extend_from_slice(message.properties);
+        self.finish(properties, message.payload, qos, retain, message.expires_at);
     }
 
     fn finish(
@@ -91,8 +100,7 @@ impl Run {
         payload: &[u8],
         qos: QoS,
         retain: bool,
-        expiry: Option<u32>,
-        now: u64,
+        expires_at: u64,
     ) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(payload);
@@ -102,8 +110,16 @@ impl Run {
             end: self.bytes.len() as u32,
             qos,
             retain,
-            expires_at: expiry.map_or(NEVER, |seconds| now + u64::from(seconds) * 1000),
+            expires_at,
         });
+    }
+
+    /// The message that was added last.
+    ///
+    /// # Panics
+    /// There is none.
+    pub(crate) fn last(&self) -> Queued<'_> {
+        self.get(self.messages.len() as u32 - 1)
     }
 
     pub(crate) fn get(&self, index: u32) -> Queued<'_> {
@@ -138,126 +154,48 @@ impl Queued<'_> {
     }
 }
 
+/// When a message expires that is published at `now`.
+pub(crate) fn expires_at(expiry: Option<u32>, now: u64) -> u64 {
+    expiry.map_or(NEVER, |seconds| now + u64::from(seconds) * 1000)
+}
+
 /// The message's expiry interval has passed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Expired;
 
-/// A will that outlives the read buffer.
-#[derive(Clone, Debug)]
-pub(crate) struct StoredWill {
-    pub(crate) topic: TopicName,
-    pub(crate) payload: Vec<u8>,
-    pub(crate) qos: QoS,
-    properties: Vec<u8>,
-    expiry: Option<u32>,
-}
-
-impl StoredWill {
-    pub(crate) fn new(topic: TopicName, will: &Will<'_>) -> StoredWill {
-        StoredWill {
-            topic,
-            payload: will.payload.to_vec(),
-            qos: will.qos,
-            properties: will.properties.clone(),
-            expiry: will.expiry,
-        }
-    }
-}
-
-/// Messages of one run for one subscriber.
+/// Messages of one run for one session.
 #[derive(Clone, Debug)]
 pub(crate) struct Delivery {
     pub(crate) run: Arc<Run>,
     pub(crate) range: Range<u32>,
+    /// Where its first message lies in the session's queue, if it comes from there.
+    pub(crate) sequence: Option<u64>,
+    pub(crate) terms: Terms,
+}
+
+/// How a session gets the messages of a topic.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Terms {
     /// The QoS that the subscription was granted.
     pub(crate) granted: QoS,
     pub(crate) retain_as_published: bool,
+    /// The identifiers of the subscriptions that match.
+    pub(crate) ids: Option<Arc<[u32]>>,
+    /// The whole filter of the shared subscription that chose this session.
+    pub(crate) share: Option<Arc<str>>,
 }
 
-/// The format of a stored message.
-const FORMAT: u8 = 1;
-
-/// Appends `message` to a record of a session's queue in the store.
-pub(crate) fn write_stored(message: &Queued<'_>, qos: QoS, retain: bool, out: &mut Vec<u8>) {
-    out.extend_from_slice(&[FORMAT, qos as u8 | u8::from(retain) << 2]);
-    out.extend_from_slice(&message.expires_at.to_be_bytes());
-    out.extend_from_slice(&(message.topic.len() as u16).to_be_bytes());
-    out.extend_from_slice(message.topic.as_bytes());
-    out.extend_from_slice(&(message.properties.len() as u32).to_be_bytes());
-    out.extend_from_slice(message.properties);
-    out.extend_from_slice(message.payload);
-}
-
-/// Reads what [`write_stored`] wrote; `None` for bytes that it did not write.
-pub(crate) fn read_stored(record: &Bytes) -> Option<Delivery> {
-    let (&[FORMAT, flags], rest) = record.split_first_chunk()? else {
-        return None;
-    };
-    let (expires_at, rest) = rest.split_first_chunk()?;
-    let (topic_len, rest) = rest.split_first_chunk()?;
-    let (topic, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*topic_len)))?;
-    let (properties_len, rest) = rest.split_first_chunk()?;
-    let properties_len = u32::from_be_bytes(*properties_len);
-    if properties_len as usize > rest.len() {
-        return None;
+impl Terms {
+    /// The QoS of `message` on its way to the session.
+    pub(crate) fn qos(&self, message: &Queued<'_>) -> QoS {
+        message.qos.min(self.granted)
     }
-    let topic = ByteString::try_from(Bytes::copy_from_slice(topic)).ok()?;
-    let qos = QoS::from_bits(flags & 3)?;
-    let entry = Entry {
-        properties: 0,
-        payload: properties_len,
-        end: rest.len() as u32,
-        qos,
-        retain: flags & 4 != 0,
-        expires_at: u64::from_be_bytes(*expires_at),
-    };
-    let topic = TopicName::parse(topic).ok()?;
-    let run = Run {
-        topic,
-        publisher: 0,
-        bytes: rest.to_vec(),
-        messages: vec![entry],
-    };
-    Some(Delivery {
-        run: Arc::new(run),
-        range: 0..1,
-        granted: QoS::ExactlyOnce,
-        retain_as_published: true,
-    })
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    pub(crate) fn retain(&self, message: &Queued<'_>) -> bool {
+        message.retain && self.retain_as_published
+    }
 
-    #[test]
-    fn a_stored_message_comes_back_as_it_was() {
-        let mut run = Run::new(TopicName::parse("a/ü").unwrap(), 7);
-        run.push_plain(b"first", QoS::AtMostOnce);
-        run.finish(
-            run.bytes.len(),
-            b"second",
-            QoS::ExactlyOnce,
-            true,
-            Some(9),
-            1_000,
-        );
-        let mut record = Vec::new();
-        write_stored(&run.get(1), QoS::AtLeastOnce, true, &mut record);
-        let back = read_stored(&Bytes::from(record.clone())).unwrap();
-        let message = back.run.get(0);
-        assert_eq!(
-            (message.topic.as_str(), message.payload, message.retain),
-            ("a/ü", &b"second"[..], true)
-        );
-        assert_eq!(message.qos, QoS::AtLeastOnce);
-        assert_eq!(message.expiry_at(1_500), Ok(Some(9)));
-        assert_eq!(message.expiry_at(10_000), Err(Expired));
-        for cut in 0..record.len() - b"second".len() {
-            assert!(
-                read_stored(&Bytes::copy_from_slice(&record[..cut])).is_none(),
-                "at {cut}"
-            );
-        }
+    pub(crate) fn ids(&self) -> &[u32] {
+        self.ids.as_deref().unwrap_or_default()
     }
 }

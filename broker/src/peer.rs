@@ -12,6 +12,8 @@ pub enum Peer {
     Ip(SocketAddr),
     /// This machine, through a Unix socket.
     Unix,
+    /// None: the session was restored and its client has not come back.
+    Away,
 }
 
 impl Peer {
@@ -20,7 +22,7 @@ impl Peer {
     pub fn ip(&self) -> Option<IpAddr> {
         match self {
             Peer::Ip(address) => Some(address.ip()),
-            Peer::Unix => None,
+            Peer::Unix | Peer::Away => None,
         }
     }
 }
@@ -36,6 +38,7 @@ impl fmt::Display for Peer {
         match self {
             Peer::Ip(address) => address.fmt(formatter),
             Peer::Unix => formatter.write_str("unix"),
+            Peer::Away => formatter.write_str("away"),
         }
     }
 }

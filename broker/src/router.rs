@@ -1,51 +1,67 @@
-//! Who gets what: subscriptions, and which connection has a client identifier.
+//! Who gets what: the subscriptions of all sessions.
 //!
-//! All connections read the subscriptions at once and remember what they found
-//! per topic, until the generation changes.
+//! All connections read them at once and remember what they found per topic, until
+//! the generation changes.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
-use bytestring::ByteString;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use perennial_rules::{FilterTrie, TopicFilter, TopicName};
-use tokio::sync::oneshot;
 
 use crate::{
-    codec::{QoS, SubscriptionOptions},
+    group::{Group, Groups},
     hooks::Hooks,
     mailbox::Mailbox,
+    message::Terms,
+    stored::SubscriptionRecord,
 };
 
-/// The subscriptions and the connected clients.
+/// The subscriptions.
 #[derive(Default)]
 pub(crate) struct Router {
-    subscriptions: RwLock<FilterTrie<Subscription>>,
+    subscriptions: RwLock<Subscriptions>,
     generation: AtomicU64,
-    clients: Mutex<HashMap<ByteString, Registration>>,
+}
+
+#[derive(Default)]
+struct Subscriptions {
+    trie: FilterTrie<Subscriber>,
+    groups: Groups,
+    /// How many there are, those of a group each.
+    count: usize,
+}
+
+/// Who has subscribed to a filter.
+enum Subscriber {
+    Session(Subscription),
+    Group(Arc<Group>),
 }
 
 struct Subscription {
     mailbox: Arc<Mailbox>,
-    options: SubscriptionOptions,
+    terms: Terms,
+    no_local: bool,
+    /// Topics of fewer levels are left out.
+    min_levels: usize,
 }
 
-struct Registration {
-    connection: u64,
-    takeover: oneshot::Sender<()>,
+/// Who gets the messages of a topic.
+#[derive(Default)]
+pub(crate) struct Targets {
+    /// Each of these.
+    pub(crate) sessions: Vec<Target>,
+    /// One session of each of these.
+    pub(crate) groups: Vec<Arc<Group>>,
 }
 
 /// A session that gets the messages of a topic.
 pub(crate) struct Target {
     pub(crate) mailbox: Arc<Mailbox>,
-    pub(crate) granted: QoS,
+    pub(crate) terms: Terms,
     pub(crate) no_local: bool,
-    pub(crate) retain_as_published: bool,
 }
 
 impl Router {
@@ -54,91 +70,156 @@ impl Router {
         self.generation.load(Ordering::Acquire)
     }
 
+    /// How many subscriptions there are.
+    pub(crate) fn subscriptions(&self) -> usize {
+        self.subscriptions.read().count
+    }
+
     /// Adds a subscription, in place of the session's earlier one to the same filter.
     pub(crate) fn subscribe(
         &self,
         filter: &TopicFilter,
         mailbox: &Arc<Mailbox>,
-        options: SubscriptionOptions,
+        record: &SubscriptionRecord,
     ) {
         let mut subscriptions = self.subscriptions.write();
-        subscriptions.remove(filter, |subscription| subscription.mailbox.id == mailbox.id);
-        subscriptions.insert(
-            filter,
-            Subscription {
-                mailbox: Arc::clone(mailbox),
-                options,
-            },
-        );
+        subscriptions.remove(filter, mailbox.id);
+        subscriptions.insert(filter, mailbox, record);
         self.generation.fetch_add(1, Ordering::Release);
     }
 
     pub(crate) fn unsubscribe<'a>(
         &self,
         filters: impl Iterator<Item = &'a TopicFilter>,
-        connection: u64,
+        session: u64,
     ) {
         let mut subscriptions = self.subscriptions.write();
         for filter in filters {
-            subscriptions.remove(filter, |subscription| subscription.mailbox.id == connection);
+            subscriptions.remove(filter, session);
         }
         self.generation.fetch_add(1, Ordering::Release);
     }
 
-    /// The sessions that get messages on `topic`, each once, with the highest QoS of its
-    /// subscriptions that match ([MQTT-3.3.5-1] of 3.1.1).
-    pub(crate) fn targets(&self, topic: &TopicName, hooks: &dyn Hooks) -> Vec<Target> {
-        let mut targets: Vec<Target> = Vec::new();
+    /// Who gets messages on `topic`: each session once, with the highest QoS of its
+    /// subscriptions that match ([MQTT-3.3.5-1] of 3.1.1) and the identifiers of all of them.
+    pub(crate) fn targets(&self, topic: &TopicName, hooks: &dyn Hooks) -> Targets {
+        let mut targets = Targets::default();
+        let levels = levels(topic);
         self.subscriptions
             .read()
-            .visit(topic, |Subscription { mailbox, options }| {
-                targets.push(Target {
-                    mailbox: Arc::clone(mailbox),
-                    granted: options.qos,
-                    no_local: options.no_local,
-                    retain_as_published: options.retain_as_published,
-                });
+            .trie
+            .visit(topic, |subscriber| match subscriber {
+                Subscriber::Session(subscription) if subscription.min_levels <= levels => {
+                    targets.sessions.push(Target {
+                        mailbox: Arc::clone(&subscription.mailbox),
+                        terms: subscription.terms.clone(),
+                        no_local: subscription.no_local,
+                    });
+                }
+                Subscriber::Session(_) => {}
+                Subscriber::Group(group) => targets.groups.push(Arc::clone(group)),
             });
-        targets.sort_unstable_by_key(|target| target.mailbox.id);
-        targets.dedup_by(|other, kept| {
+        let sessions = &mut targets.sessions;
+        sessions.sort_unstable_by_key(|target| target.mailbox.id);
+        sessions.dedup_by(|other, kept| {
             let is_same = other.mailbox.id == kept.mailbox.id;
             if is_same {
-                kept.granted = kept.granted.max(other.granted);
-                kept.no_local &= other.no_local;
-                kept.retain_as_published |= other.retain_as_published;
+                kept.merge(other);
             }
             is_same
         });
-        targets.retain(|target| hooks.deliver(&target.mailbox.client, topic));
+        sessions.retain(|target| hooks.deliver(&target.mailbox.client(), topic));
         targets
     }
 
-    /// Gives `client_id` to `connection`; an earlier connection that has it is told to go.
-    pub(crate) fn register(
-        &self,
-        client_id: &ByteString,
-        connection: u64,
-    ) -> oneshot::Receiver<()> {
-        let (takeover, taken_over) = oneshot::channel();
-        let registration = Registration {
-            connection,
-            takeover,
+    /// The group that shares a subscription to `filter`, which is its whole text.
+    pub(crate) fn group(&self, filter: &str) -> Option<Arc<Group>> {
+        self.subscriptions.read().groups.get(filter).cloned()
+    }
+}
+
+impl Subscriptions {
+    fn insert(
+        &mut self,
+        filter: &TopicFilter,
+        mailbox: &Arc<Mailbox>,
+        record: &SubscriptionRecord,
+    ) {
+        self.count += 1;
+        let terms = Terms {
+            granted: record.options.qos,
+            retain_as_published: record.options.retain_as_published,
+            ids: (record.id > 0).then(|| [record.id].into()),
+            share: None,
         };
-        if let Some(earlier) = self.clients.lock().insert(client_id.clone(), registration) {
-            // The earlier connection may be on its way out already.
-            earlier.takeover.send(()).ok();
+        let min_levels = if record.excludes_parent {
+            levels(filter.pattern())
+        } else {
+            0
+        };
+        if filter.share_group().is_none() {
+            let subscription = Subscription {
+                mailbox: Arc::clone(mailbox),
+                terms,
+                no_local: record.options.no_local,
+                min_levels,
+            };
+            self.trie.insert(filter, Subscriber::Session(subscription));
+            return;
         }
-        taken_over
+        let group = self
+            .groups
+            .entry(filter.as_str().into())
+            .or_insert_with(|| {
+                let group = Arc::new(Group::new(filter));
+                self.trie
+                    .insert(filter, Subscriber::Group(Arc::clone(&group)));
+                group
+            });
+        group.join(mailbox, terms, min_levels);
     }
 
-    /// Takes `client_id` back, unless a later connection has it.
-    pub(crate) fn deregister(&self, client_id: &ByteString, connection: u64) {
-        let mut clients = self.clients.lock();
-        if clients
-            .get(client_id)
-            .is_some_and(|registration| registration.connection == connection)
-        {
-            clients.remove(client_id);
+    fn remove(&mut self, filter: &TopicFilter, session: u64) {
+        if filter.share_group().is_none() {
+            self.count -= self.trie.remove(filter, |subscriber| {
+                matches!(subscriber, Subscriber::Session(subscription) if subscription.mailbox.id == session)
+            });
+            return;
+        }
+        let Some(group) = self.groups.get(filter.as_str()) else {
+            return;
+        };
+        let group = Arc::clone(group);
+        self.count -= group.leave(session);
+        if group.is_empty() {
+            self.groups.remove(filter.as_str());
+            self.trie.remove(filter, |subscriber| {
+                matches!(subscriber, Subscriber::Group(other) if Arc::ptr_eq(other, &group))
+            });
         }
     }
+}
+
+impl Targets {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.sessions.is_empty() && self.groups.is_empty()
+    }
+}
+
+impl Target {
+    /// Takes in another subscription of the same session.
+    fn merge(&mut self, other: &Target) {
+        let terms = &mut self.terms;
+        terms.granted = terms.granted.max(other.terms.granted);
+        terms.retain_as_published |= other.terms.retain_as_published;
+        self.no_local &= other.no_local;
+        if let Some(more) = &other.terms.ids {
+            terms.ids = Some([terms.ids(), more].concat().into());
+        }
+    }
+}
+
+/// How many levels a topic name or filter has.
+pub(crate) fn levels(topic: &str) -> usize {
+    topic.bytes().filter(|byte| *byte == b'/').count() + 1
 }

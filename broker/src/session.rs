@@ -1,36 +1,110 @@
-//! What a session knows, as plain data: no socket, no clock.
+//! What a session knows of its handshakes, as plain data: no socket, no clock, no store.
 
-use std::collections::{HashSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
+    ops::Range,
+    sync::Arc,
+};
 
 use crate::{
+    aliases::{OutboundAliases, TopicForm},
     codec::{Ack, AckKind, Outgoing, QoS, Reason, Version},
     counters::Counters,
-    message::{Delivery, Queued},
+    mailbox::Mailbox,
+    message::{Delivery, Queued, Terms},
     window::{Step, Window},
 };
 
-/// The state of one session.
+/// What of a session's handshakes outlives a connection.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Handshakes {
+    /// Packet identifiers of QoS 2 publishes that were received and not released.
+    pub(crate) received: HashSet<u16>,
+    /// Places in the session's queue of QoS 2 messages that the client has and that await
+    /// PUBCOMP.
+    pub(crate) released: BTreeSet<u64>,
+    /// Messages in the queue before this were sent.
+    pub(crate) sent: u64,
+    /// So many more of them may have been, at most: nobody knows after a kill.
+    pub(crate) doubtful: usize,
+}
+
+/// The state of one session while its client is connected.
 #[derive(Debug)]
 pub(crate) struct Session {
     version: Version,
     /// The largest packet that the client takes.
     maximum_packet_size: usize,
-    /// Packet identifiers of QoS 2 publishes that were received and not released.
-    received: HashSet<u16>,
+    handshakes: Handshakes,
     /// Messages to the client that wait for a place in the window or the buffer.
-    pub(crate) pending: VecDeque<Delivery>,
+    pending: VecDeque<Pending>,
     window: Window,
+    aliases: OutboundAliases,
+    /// Messages in flight that another session of a group may get instead, by their position.
+    redeliverable: BTreeMap<u64, Delivery>,
+    /// Messages of the queue that need not be sent any more.
+    obsolete: Vec<u64>,
+}
+
+/// What waits to be sent.
+#[derive(Debug)]
+enum Pending {
+    New(Delivery),
+    /// It may have been sent before.
+    Again(Delivery),
+    /// PUBREL for a message that the client has.
+    Release(u64),
+}
+
+/// What an acknowledgement means for its session.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Progress {
+    Nothing,
+    /// The message at this position is over.
+    Done(u64),
+    /// The client has the QoS 2 message at this position; PUBREL is due.
+    Received(u64),
+    /// PUBREL is due, once more or for nothing.
+    Release(Reason),
+    /// The QoS 2 message at this position is over.
+    Completed(u64),
+    /// The client has released its publish; PUBCOMP is due.
+    Released(Reason),
+}
+
+/// What a stored message means to a session that reads its queue.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Standing {
+    /// It was not sent.
+    Fresh,
+    /// It may have been sent, unless it is settled.
+    Sent,
 }
 
 impl Session {
-    /// A new session for a client that takes `inflight` messages at once.
-    pub(crate) fn new(version: Version, inflight: u16, maximum_packet_size: usize) -> Session {
+    /// The session of a client that takes `inflight` messages at once; `head` is where its queue
+    /// begins.
+    pub(crate) fn new(
+        version: Version,
+        inflight: u16,
+        maximum_packet_size: usize,
+        aliases: OutboundAliases,
+        mut handshakes: Handshakes,
+        head: u64,
+    ) -> Session {
+        // What a full queue dropped is not read again; its identifiers may come round.
+        let near = head.saturating_sub(u64::from(u16::MAX) / 2);
+        handshakes.released = handshakes.released.split_off(&near);
+        let passed = handshakes.released.range(..head);
         Session {
+            pending: passed.copied().map(Pending::Release).collect(),
             version,
             maximum_packet_size,
-            received: HashSet::new(),
-            pending: VecDeque::new(),
+            handshakes,
             window: Window::new(inflight),
+            aliases,
+            redeliverable: BTreeMap::new(),
+            obsolete: Vec::new(),
         }
     }
 
@@ -39,56 +113,100 @@ impl Session {
         self.pending.is_empty() && self.window.has_room()
     }
 
+    pub(crate) fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Takes what waits in the mailbox's memory.
+    pub(crate) fn drain(&mut self, mailbox: &Mailbox) {
+        let mut deliveries = VecDeque::new();
+        mailbox.drain(&mut deliveries);
+        self.take(&mut deliveries);
+    }
+
+    /// Takes messages that come from no queue.
+    pub(crate) fn take(&mut self, deliveries: &mut VecDeque<Delivery>) {
+        self.pending.extend(deliveries.drain(..).map(Pending::New));
+    }
+
+    /// How far the message at `sequence` of the queue has come. Ask once for each, in order.
+    pub(crate) fn standing(&self, sequence: u64) -> Standing {
+        if sequence < self.handshakes.sent || self.handshakes.doubtful > 0 {
+            Standing::Sent
+        } else {
+            Standing::Fresh
+        }
+    }
+
+    /// Takes a message of the queue that is not settled, in the order of the queue.
+    pub(crate) fn take_stored(&mut self, sequence: u64, delivery: Delivery) {
+        let standing = self.standing(sequence);
+        if sequence >= self.handshakes.sent {
+            self.handshakes.doubtful = self.handshakes.doubtful.saturating_sub(1);
+        }
+        self.pending.push_back(match standing {
+            _ if self.handshakes.released.contains(&sequence) => Pending::Release(sequence),
+            Standing::Sent => Pending::Again(delivery),
+            Standing::Fresh => Pending::New(delivery),
+        });
+    }
+
     /// A QoS 2 publish arrived; false when it is one that was received before ([MQTT-4.3.3-10]).
     pub(crate) fn receive(&mut self, packet_id: u16) -> bool {
-        self.received.insert(packet_id)
+        self.handshakes.received.insert(packet_id)
     }
 
     /// QoS 2 publishes that were received and not released.
     pub(crate) fn received(&self) -> usize {
-        self.received.len()
+        self.handshakes.received.len()
     }
 
     /// A publish was refused after all: its identifier is free again.
     pub(crate) fn release(&mut self, packet_id: u16) -> bool {
-        self.received.remove(&packet_id)
+        self.handshakes.received.remove(&packet_id)
     }
 
-    /// Handles an acknowledgement, and appends the answer to `out`.
-    pub(crate) fn acknowledge(&mut self, ack: Ack, out: &mut Vec<u8>) {
-        let id = ack.packet_id;
-        match (ack.kind, self.window.step(id)) {
-            (AckKind::PubAck, Some(Step::AwaitsPubAck))
-            | (AckKind::PubComp, Some(Step::AwaitsPubComp)) => {
-                self.window.advance(id, Step::Done);
+    /// Handles an acknowledgement.
+    pub(crate) fn acknowledge(&mut self, ack: Ack) -> Progress {
+        if ack.kind == AckKind::PubRel {
+            let known = self.release(ack.packet_id);
+            return Progress::Released(if known {
+                Reason::Success
+            } else {
+                Reason::PacketIdentifierNotFound
+            });
+        }
+        let Some((position, step)) = self.window.find(ack.packet_id) else {
+            return match ack.kind {
+                AckKind::PubRec if !ack.is_error() => {
+                    Progress::Release(Reason::PacketIdentifierNotFound)
+                }
+                // An acknowledgement of nothing changes nothing.
+                _ => Progress::Nothing,
+            };
+        };
+        match (ack.kind, step) {
+            (AckKind::PubAck, Step::AwaitsPubAck) => {
+                self.window.advance(position, Step::Done);
+                self.redeliverable.remove(&position);
+                Progress::Done(position)
             }
-            (AckKind::PubRec, Some(Step::AwaitsPubRec)) if ack.is_error() => {
-                self.window.advance(id, Step::Done);
+            (AckKind::PubRec, Step::AwaitsPubRec) if ack.is_error() => {
+                self.window.advance(position, Step::Done);
+                Progress::Done(position)
             }
-            (AckKind::PubRec, Some(Step::AwaitsPubRec | Step::AwaitsPubComp)) => {
-                self.window.advance(id, Step::AwaitsPubComp);
-                Ack::encode(AckKind::PubRel, id, Reason::Success, self.version, out);
+            (AckKind::PubRec, Step::AwaitsPubRec) => {
+                self.window.advance(position, Step::AwaitsPubComp);
+                self.handshakes.released.insert(position);
+                Progress::Received(position)
             }
-            (AckKind::PubRec, _) if !ack.is_error() => {
-                Ack::encode(
-                    AckKind::PubRel,
-                    id,
-                    Reason::PacketIdentifierNotFound,
-                    self.version,
-                    out,
-                );
+            (AckKind::PubRec, Step::AwaitsPubComp) => Progress::Release(Reason::Success),
+            (AckKind::PubComp, Step::AwaitsPubComp) => {
+                self.window.advance(position, Step::Done);
+                self.handshakes.released.remove(&position);
+                Progress::Completed(position)
             }
-            (AckKind::PubRel, _) => {
-                let known = self.release(id);
-                let reason = if known {
-                    Reason::Success
-                } else {
-                    Reason::PacketIdentifierNotFound
-                };
-                Ack::encode(AckKind::PubComp, id, reason, self.version, out);
-            }
-            // An acknowledgement of nothing changes nothing.
-            _ => {}
+            _ => Progress::Nothing,
         }
     }
 
@@ -96,52 +214,139 @@ impl Session {
     ///
     /// `now` is in milliseconds since the Unix epoch.
     pub(crate) fn send(&mut self, out: &mut Vec<u8>, limit: usize, now: u64, counters: &Counters) {
-        let (mut sent, mut expired, mut oversize) = (0, 0, 0);
-        'full: while let Some(mut delivery) = self.pending.pop_front() {
-            while let Some(index) = delivery.range.next() {
-                let message = delivery.run.get(index);
-                let qos = message.qos.min(delivery.granted);
-                if out.len() >= limit || (qos != QoS::AtMostOnce && !self.window.has_room()) {
-                    delivery.range.start = index;
-                    self.pending.push_front(delivery);
-                    break 'full;
-                }
-                let Ok(expiry) = message.expiry_at(now) else {
-                    expired += 1;
-                    continue;
-                };
-                let mut outgoing = outgoing(&message, qos, delivery.retain_as_published, expiry);
-                if outgoing.encoded_len(self.version) > self.maximum_packet_size {
-                    oversize += 1;
+        while out.len() < limit
+            && let Some(pending) = self.pending.pop_front()
+        {
+            let (delivery, dup) = match pending {
+                Pending::New(delivery) => (delivery, false),
+                Pending::Again(delivery) => (delivery, true),
+                Pending::Release(position) => {
+                    let id = self.window.open(position, Step::AwaitsPubComp);
+                    Ack::encode(AckKind::PubRel, id, Reason::Success, self.version, out);
                     continue;
                 }
-                match qos {
-                    QoS::AtMostOnce => {}
-                    QoS::AtLeastOnce => outgoing.packet_id = self.window.open(Step::AwaitsPubAck),
-                    QoS::ExactlyOnce => outgoing.packet_id = self.window.open(Step::AwaitsPubRec),
-                }
-                outgoing.encode(self.version, out);
-                sent += 1;
+            };
+            if let Some(rest) = self.send_delivery(delivery, dup, out, limit, now, counters) {
+                self.pending.push_front(if dup {
+                    Pending::Again(rest)
+                } else {
+                    Pending::New(rest)
+                });
+                return;
             }
         }
+    }
+
+    /// Appends the messages of `delivery`; gives back what did not fit.
+    fn send_delivery(
+        &mut self,
+        mut delivery: Delivery,
+        dup: bool,
+        out: &mut Vec<u8>,
+        limit: usize,
+        now: u64,
+        counters: &Counters,
+    ) -> Option<Delivery> {
+        let run = Arc::clone(&delivery.run);
+        let (mut sent, mut rest) = (0, None);
+        for index in delivery.range.clone() {
+            let message = run.get(index);
+            let qos = delivery.terms.qos(&message);
+            let position = match delivery.sequence {
+                Some(first) => first + u64::from(index),
+                None => self.window.next(),
+            };
+            if out.len() >= limit || (qos != QoS::AtMostOnce && !self.window.has_room_at(position))
+            {
+                delivery.range.start = index;
+                rest = Some(delivery);
+                break;
+            }
+            let Ok(expiry) = message.expiry_at(now) else {
+                counters.messages_expired.add(1);
+                self.obsolete.extend(delivery.sequence.map(|_| position));
+                continue;
+            };
+            let mut outgoing = outgoing(&message, &delivery.terms, expiry);
+            outgoing.dup = dup && qos != QoS::AtMostOnce;
+            let mut form = self.aliases.propose(outgoing.topic);
+            outgoing.topic_alias = form.number();
+            if form.is_known() {
+                outgoing.topic = "";
+            } else if outgoing.encoded_len(self.version) > self.maximum_packet_size {
+                // An alias that is new costs a few bytes.
+                form = TopicForm::Plain;
+                outgoing.topic_alias = None;
+            }
+            if outgoing.encoded_len(self.version) > self.maximum_packet_size {
+                counters.messages_dropped_oversize.add(1);
+                self.obsolete.extend(delivery.sequence.map(|_| position));
+                continue;
+            }
+            self.aliases.commit(&form, message.topic.as_str());
+            match qos {
+                QoS::AtMostOnce => {}
+                QoS::AtLeastOnce => {
+                    outgoing.packet_id = self.window.open(position, Step::AwaitsPubAck);
+                    self.remember(position, index, &delivery);
+                }
+                QoS::ExactlyOnce => {
+                    outgoing.packet_id = self.window.open(position, Step::AwaitsPubRec);
+                }
+            }
+            if delivery.sequence.is_some() {
+                self.handshakes.sent = self.handshakes.sent.max(position + 1);
+            }
+            outgoing.encode(self.version, out);
+            sent += 1;
+        }
         counters.messages_sent.add(sent);
-        counters.messages_expired.add(expired);
-        counters.messages_dropped_oversize.add(oversize);
+        rest
+    }
+
+    /// Keeps a message in flight that another session may get if this one ends.
+    fn remember(&mut self, position: u64, index: u32, delivery: &Delivery) {
+        if delivery.terms.share.is_some() && delivery.sequence.is_none() {
+            let message = Delivery {
+                range: index..index + 1,
+                ..delivery.clone()
+            };
+            self.redeliverable.insert(position, message);
+        }
+    }
+
+    /// Messages of the queue that were left out: they have expired or are too large.
+    pub(crate) fn take_obsolete(&mut self) -> impl Iterator<Item = Range<u64>> {
+        self.obsolete.drain(..).map(|place| place..place + 1)
+    }
+
+    /// The connection has ended: what outlives it, and messages in memory that a group's other
+    /// sessions may get.
+    pub(crate) fn end(self) -> (Handshakes, Vec<Delivery>) {
+        let in_flight = self.redeliverable.into_values();
+        let waiting = self
+            .pending
+            .into_iter()
+            .filter_map(|pending| match pending {
+                Pending::New(delivery) => Some(delivery),
+                Pending::Again(_) | Pending::Release(_) => None,
+            });
+        let is_shared =
+            |delivery: &Delivery| delivery.terms.share.is_some() && delivery.sequence.is_none();
+        let messages = in_flight.chain(waiting).filter(is_shared).collect();
+        (self.handshakes, messages)
     }
 }
 
-fn outgoing<'a>(
-    message: &Queued<'a>,
-    qos: QoS,
-    retain_as_published: bool,
-    expiry: Option<u32>,
-) -> Outgoing<'a> {
+fn outgoing<'a>(message: &Queued<'a>, terms: &'a Terms, expiry: Option<u32>) -> Outgoing<'a> {
     Outgoing {
         dup: false,
-        qos,
-        retain: message.retain && retain_as_published,
+        qos: terms.qos(message),
+        retain: terms.retain(message),
         topic: message.topic.as_str(),
+        topic_alias: None,
         packet_id: 0,
+        subscription_ids: terms.ids(),
         properties: message.properties,
         expiry,
         payload: message.payload,
@@ -150,8 +355,6 @@ fn outgoing<'a>(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use perennial_rules::TopicName;
 
     use super::*;
@@ -163,6 +366,21 @@ mod tests {
     const V5: Version = Version::V5;
     const ROOM: usize = 1 << 20;
 
+    fn session(inflight: u16, maximum_packet_size: usize) -> Session {
+        resumed(inflight, maximum_packet_size, Handshakes::default(), 0)
+    }
+
+    fn resumed(inflight: u16, size: usize, handshakes: Handshakes, head: u64) -> Session {
+        Session::new(
+            V5,
+            inflight,
+            size,
+            OutboundAliases::new(0),
+            handshakes,
+            head,
+        )
+    }
+
     /// Messages on topic `t`, granted QoS 2.
     fn delivery(messages: &[(&[u8], QoS)]) -> Delivery {
         let mut run = Run::new(TopicName::parse("t").unwrap(), 0);
@@ -172,128 +390,247 @@ mod tests {
         Delivery {
             range: 0..run.len() as u32,
             run: Arc::new(run),
-            granted: QoS::ExactlyOnce,
-            retain_as_published: false,
+            sequence: None,
+            terms: Terms {
+                granted: QoS::ExactlyOnce,
+                ..Terms::default()
+            },
         }
     }
 
-    /// Sends what `session` may, and gives the packet identifiers and payloads of the publishes.
-    fn sent(session: &mut Session, limit: usize) -> Vec<(u16, Vec<u8>)> {
+    fn take(session: &mut Session, deliveries: impl Into<VecDeque<Delivery>>) {
+        session.take(&mut deliveries.into());
+    }
+
+    /// A message of the queue.
+    fn take_stored(session: &mut Session, sequence: u64, payload: &[u8], qos: QoS) {
+        let stored = Delivery {
+            sequence: Some(sequence),
+            ..delivery(&[(payload, qos)])
+        };
+        session.take_stored(sequence, stored);
+    }
+
+    /// What `session` sends: packet type, DUP, packet identifier and payload.
+    fn packets(session: &mut Session, limit: usize) -> Vec<(PacketType, bool, u16, Vec<u8>)> {
         let mut wire = Vec::new();
         session.send(&mut wire, limit, 0, &Counters::default());
-        let mut publishes = Vec::new();
+        let mut packets = Vec::new();
         let mut rest = &wire[..];
         while let Some(frame) = Frame::first(rest, ROOM).unwrap() {
-            assert_eq!(frame.packet_type, PacketType::Publish);
-            let publish = Publish::decode(frame.flags, frame.body, V5).unwrap();
-            publishes.push((publish.packet_id, publish.payload.to_vec()));
+            let dup = frame.flags & 8 != 0;
+            packets.push(if frame.packet_type == PacketType::Publish {
+                let publish = Publish::decode(frame.flags, frame.body, V5).unwrap();
+                let payload = publish.payload.to_vec();
+                (frame.packet_type, dup, publish.packet_id, payload)
+            } else {
+                let id = u16::from_be_bytes([frame.body[0], frame.body[1]]);
+                (frame.packet_type, false, id, Vec::new())
+            });
             rest = &rest[frame.length..];
         }
-        publishes
+        packets
     }
 
-    fn acknowledge(session: &mut Session, kind: AckKind, packet_id: u16, reason: u8) -> Vec<u8> {
-        let mut answer = Vec::new();
-        session.acknowledge(
-            Ack {
-                kind,
-                packet_id,
-                reason,
-            },
-            &mut answer,
-        );
-        answer
+    /// Packet identifiers and payloads of the publishes that `session` sends.
+    fn sent(session: &mut Session, limit: usize) -> Vec<(u16, Vec<u8>)> {
+        let packets = packets(session, limit).into_iter();
+        packets
+            .map(|(packet_type, dup, id, payload)| {
+                assert_eq!((packet_type, dup), (PacketType::Publish, false));
+                (id, payload)
+            })
+            .collect()
+    }
+
+    fn acknowledge(session: &mut Session, kind: AckKind, packet_id: u16, reason: u8) -> Progress {
+        session.acknowledge(Ack {
+            kind,
+            packet_id,
+            reason,
+        })
     }
 
     #[test]
     fn no_more_messages_are_in_flight_than_the_client_takes() {
-        let mut session = Session::new(V5, 2, ROOM);
+        let mut session = session(2, ROOM);
         let messages: Vec<(&[u8], QoS)> = [b"1", b"2", b"3"]
             .map(|payload| (&payload[..], QoS::AtLeastOnce))
             .into();
-        session.pending.push_back(delivery(&messages));
+        take(&mut session, [delivery(&messages)]);
         assert_eq!(
             sent(&mut session, ROOM),
             [(1, b"1".to_vec()), (2, b"2".to_vec())]
         );
         assert!(sent(&mut session, ROOM).is_empty());
-        assert!(acknowledge(&mut session, AckKind::PubAck, 2, 0).is_empty());
+        assert_eq!(
+            acknowledge(&mut session, AckKind::PubAck, 2, 0),
+            Progress::Done(1)
+        );
         assert_eq!(sent(&mut session, ROOM), [(3, b"3".to_vec())]);
     }
 
     #[test]
     fn a_full_buffer_stops_sending_between_two_messages() {
-        let mut session = Session::new(V5, 10, ROOM);
+        let mut session = session(10, ROOM);
         let messages = [
             (&b"one"[..], QoS::AtMostOnce),
             (&b"two"[..], QoS::AtMostOnce),
         ];
-        session.pending.push_back(delivery(&messages));
+        take(&mut session, [delivery(&messages)]);
         assert_eq!(sent(&mut session, 1), [(0, b"one".to_vec())]);
         assert_eq!(sent(&mut session, 1), [(0, b"two".to_vec())]);
-        assert!(session.pending.is_empty());
+        assert!(!session.has_pending());
     }
 
     #[test]
     fn qos_2_to_the_client_goes_through_its_four_packets() {
-        let mut session = Session::new(V5, 1, ROOM);
-        session.pending.push_back(delivery(&[
-            (b"x", QoS::ExactlyOnce),
-            (b"y", QoS::ExactlyOnce),
-        ]));
+        let mut session = session(1, ROOM);
+        let messages = [(&b"x"[..], QoS::ExactlyOnce), (&b"y"[..], QoS::ExactlyOnce)];
+        take(&mut session, [delivery(&messages)]);
         assert_eq!(sent(&mut session, ROOM), [(1, b"x".to_vec())]);
-        assert!(acknowledge(&mut session, AckKind::PubComp, 1, 0).is_empty());
-        assert_eq!(
-            acknowledge(&mut session, AckKind::PubRec, 1, 0),
-            [0x62, 2, 0, 1]
-        );
+        let completes = |session: &mut Session| acknowledge(session, AckKind::PubComp, 1, 0);
+        assert_eq!(completes(&mut session), Progress::Nothing);
+        let receives = |session: &mut Session| acknowledge(session, AckKind::PubRec, 1, 0);
+        assert_eq!(receives(&mut session), Progress::Received(0));
+        let again = Progress::Release(Reason::Success);
+        assert_eq!(receives(&mut session), again);
         assert!(sent(&mut session, ROOM).is_empty());
-        assert!(acknowledge(&mut session, AckKind::PubComp, 1, 0).is_empty());
+        assert_eq!(completes(&mut session), Progress::Completed(0));
+        let unknown = Progress::Release(Reason::PacketIdentifierNotFound);
+        assert_eq!(receives(&mut session), unknown);
         assert_eq!(sent(&mut session, ROOM), [(2, b"y".to_vec())]);
-        assert!(acknowledge(&mut session, AckKind::PubRec, 2, 0x97).is_empty());
+        assert_eq!(
+            acknowledge(&mut session, AckKind::PubRec, 2, 0x97),
+            Progress::Done(1)
+        );
         assert!(session.wants_messages());
     }
 
     #[test]
     fn a_release_of_an_unknown_publish_says_so() {
-        let mut session = Session::new(V5, 1, ROOM);
+        let mut session = session(1, ROOM);
         assert!(session.receive(7));
         assert!(!session.receive(7));
+        let release = |session: &mut Session| acknowledge(session, AckKind::PubRel, 7, 0);
+        assert_eq!(release(&mut session), Progress::Released(Reason::Success));
         assert_eq!(
-            acknowledge(&mut session, AckKind::PubRel, 7, 0),
-            [0x70, 2, 0, 7]
-        );
-        assert_eq!(
-            acknowledge(&mut session, AckKind::PubRel, 7, 0),
-            [0x70, 3, 0, 7, 0x92]
+            release(&mut session),
+            Progress::Released(Reason::PacketIdentifierNotFound)
         );
         assert!(session.receive(7));
     }
 
     #[test]
     fn a_message_larger_than_the_client_takes_is_left_out() {
-        let mut session = Session::new(V5, 10, 13);
-        session.pending.push_back(delivery(&[
-            (b"far too large", QoS::AtLeastOnce),
-            (b"small", QoS::AtLeastOnce),
-        ]));
+        let mut session = session(10, 13);
+        let messages = [
+            (&b"far too large"[..], QoS::AtLeastOnce),
+            (&b"small"[..], QoS::AtLeastOnce),
+        ];
+        take(&mut session, [delivery(&messages)]);
         assert_eq!(sent(&mut session, ROOM), [(1, b"small".to_vec())]);
     }
 
     #[test]
     fn a_message_is_sent_with_the_lower_of_both_qos() {
-        let mut session = Session::new(V5, 10, ROOM);
+        let mut session = session(10, ROOM);
         let granted = |granted| Delivery {
-            granted,
+            terms: Terms {
+                granted,
+                ..Terms::default()
+            },
             ..delivery(&[(b"x", QoS::AtLeastOnce)])
         };
-        session
-            .pending
-            .extend([granted(QoS::AtMostOnce), granted(QoS::ExactlyOnce)]);
+        take(
+            &mut session,
+            [granted(QoS::AtMostOnce), granted(QoS::ExactlyOnce)],
+        );
         assert_eq!(
             sent(&mut session, ROOM),
             [(0, b"x".to_vec()), (1, b"x".to_vec())]
         );
-        assert_eq!(session.window.step(1), Some(Step::AwaitsPubAck));
+        assert_eq!(session.window.find(1), Some((0, Step::AwaitsPubAck)));
+    }
+
+    #[test]
+    fn a_session_goes_on_where_its_connection_ended() {
+        let mut first = session(10, ROOM);
+        for (sequence, payload) in [(70_000, b"a"), (70_001, b"b"), (70_002, b"c")] {
+            take_stored(&mut first, sequence, payload, QoS::ExactlyOnce);
+        }
+        let ids: Vec<_> = sent(&mut first, ROOM).iter().map(|(id, _)| *id).collect();
+        let received = acknowledge(&mut first, AckKind::PubRec, ids[1], 0);
+        assert_eq!(received, Progress::Received(70_001));
+        let (handshakes, _) = first.end();
+
+        let mut second = resumed(10, ROOM, handshakes, 70_000);
+        for (sequence, payload) in [
+            (70_000, b"a"),
+            (70_001, b"b"),
+            (70_002, b"c"),
+            (70_003, b"d"),
+        ] {
+            take_stored(&mut second, sequence, payload, QoS::ExactlyOnce);
+        }
+        assert_eq!(
+            packets(&mut second, ROOM),
+            [
+                (PacketType::Publish, true, ids[0], b"a".to_vec()),
+                (PacketType::PubRel, false, ids[1], vec![]),
+                (PacketType::Publish, true, ids[2], b"c".to_vec()),
+                (PacketType::Publish, false, ids[2] + 1, b"d".to_vec()),
+            ]
+        );
+        assert_eq!(
+            acknowledge(&mut second, AckKind::PubComp, ids[1], 0),
+            Progress::Completed(70_001)
+        );
+    }
+
+    #[test]
+    fn after_a_kill_as_many_messages_are_in_doubt_as_could_be_in_flight() {
+        let handshakes = Handshakes {
+            doubtful: 2,
+            ..Handshakes::default()
+        };
+        let mut session = resumed(10, ROOM, handshakes, 0);
+        for (sequence, payload) in [(0, b"a"), (1, b"b"), (2, b"c")] {
+            assert_eq!(session.standing(sequence) == Standing::Sent, sequence < 2);
+            take_stored(&mut session, sequence, payload, QoS::AtLeastOnce);
+        }
+        let dups: Vec<_> = packets(&mut session, ROOM)
+            .iter()
+            .map(|(_, dup, ..)| *dup)
+            .collect();
+        assert_eq!(dups, [true, true, false]);
+    }
+
+    #[test]
+    fn what_a_member_of_a_group_has_not_acknowledged_is_given_back_in_order() {
+        let mut session = session(2, ROOM);
+        let shared = |payload: &[u8], qos| {
+            let mut delivery = delivery(&[(payload, qos)]);
+            delivery.terms.share = Some("$share/g/t".into());
+            delivery
+        };
+        take(
+            &mut session,
+            [
+                shared(b"done", QoS::AtLeastOnce),
+                delivery(&[(b"own", QoS::AtLeastOnce)]),
+                shared(b"open", QoS::AtLeastOnce),
+                shared(b"waiting", QoS::AtLeastOnce),
+            ],
+        );
+        sent(&mut session, ROOM);
+        acknowledge(&mut session, AckKind::PubAck, 1, 0);
+        sent(&mut session, ROOM);
+        let (_, shared) = session.end();
+        let payloads: Vec<_> = shared
+            .iter()
+            .map(|delivery| delivery.run.get(delivery.range.start).payload.to_vec())
+            .collect();
+        assert_eq!(payloads, [b"open".to_vec(), b"waiting".to_vec()]);
     }
 }

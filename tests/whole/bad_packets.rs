@@ -109,7 +109,7 @@ fn a_first_packet_that_is_no_proper_connect_ends_the_connection_and_others_go_on
         wire.send(&bytes);
         let found = wire.receive();
         let is_closed = found.is_none() || wire.receive().is_none();
-        if found != answer || !is_closed {
+        if code(found.as_ref()) != code(answer.as_ref()) || !is_closed {
             failures.push(format!(
                 "{what}: {found:x?}, not {answer:x?}; closed: {is_closed}"
             ));
@@ -117,6 +117,11 @@ fn a_first_packet_that_is_no_proper_connect_ends_the_connection_and_others_go_on
         bystander.goes_on(what);
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// An answer up to its code; what may follow is for people.
+fn code(answer: Option<&Packet>) -> Option<(u8, &[u8])> {
+    answer.map(|packet| (packet.first, &packet.body[..2]))
 }
 
 #[test]
@@ -214,13 +219,8 @@ fn what_comes_before_a_broken_packet_is_taken_and_acknowledged() {
 
     let ack = wire.expect("PUBACK");
     assert_eq!((ack.first, wire::acknowledged(&ack)), (0x40, 77));
-    assert_eq!(
-        wire.expect("DISCONNECT"),
-        Packet {
-            first: 0xE0,
-            body: vec![MALFORMED, 0]
-        }
-    );
+    let farewell = wire.expect("DISCONNECT");
+    assert_eq!((farewell.first, farewell.body[0]), (0xE0, MALFORMED));
     assert_eq!(wire.receive(), None);
     let message = bystander.expect("the good message");
     assert_eq!(wire::delivered(V31, &message).1, b"good");

@@ -1,113 +1,353 @@
-//! A client's place in the router.
+//! A connection's hold on its session.
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
+use bytestring::ByteString;
 use perennial_rules::TopicFilter;
-use tokio::sync::oneshot;
+use tokio::sync::OwnedMutexGuard;
+use tokio_util::sync::CancellationToken;
 use tracing::trace;
 
+use super::{
+    Refused, Registration, Request,
+    kept::{Kept, redistribute},
+};
 use crate::{
-    codec::{QoS, Reason, Subscribe, SubscriptionOptions, Unsubscribe},
+    clock::unix_millis,
+    codec::{QoS, Reason, RetainHandling, Subscribe, SubscriptionOptions, Unsubscribe},
+    compat::Compat,
     core::Core,
-    hooks::Client,
     mailbox::Mailbox,
+    message::{Delivery, Terms},
+    retained::Cursor,
+    router::levels,
+    session::Handshakes,
+    store::Transaction,
+    stored::{SubscriptionRecord, WillRecord, key},
+    will::Will,
 };
 
-/// A client's client identifier, mailbox and subscriptions.
+/// A connection's client identifier and session.
 ///
-/// However the connection ends, dropping this gives the place back.
-pub(crate) struct Presence {
-    core: Arc<Core>,
-    pub(crate) mailbox: Arc<Mailbox>,
-    subscriptions: HashSet<TopicFilter>,
+/// However the connection ends, dropping this gives the identifier back. A session that
+/// outlives its connection should be [left](Place::leave) before.
+pub(crate) struct Place {
+    // The session is let go of first.
+    session: OwnedMutexGuard<Option<Kept>>,
+    registration: Registration,
 }
 
-impl Presence {
-    /// Takes the client identifier; the receiver hears when another connection takes it.
-    pub(crate) fn new(core: Arc<Core>, client: Arc<Client>) -> (Presence, oneshot::Receiver<()>) {
-        let mailbox = core.mailbox(client);
-        core.counters.connections.add(1);
-        let taken_over = core.router.register(&mailbox.client.id, mailbox.id);
-        (
-            Presence {
-                core,
-                mailbox,
-                subscriptions: HashSet::new(),
-            },
-            taken_over,
-        )
+/// What a connection leaves behind.
+#[derive(Default)]
+pub(crate) struct Left {
+    pub(crate) handshakes: Handshakes,
+    /// Messages that other sessions of their groups get if this one ends.
+    pub(crate) shared: Vec<Delivery>,
+    /// A will that waits for its time.
+    pub(crate) will: Option<Will>,
+    /// Seconds that the session outlives the connection, if the client has changed its mind.
+    pub(crate) expiry: Option<u32>,
+}
+
+impl Place {
+    pub(super) fn new(registration: Registration, session: OwnedMutexGuard<Option<Kept>>) -> Place {
+        Place {
+            session,
+            registration,
+        }
     }
 
-    /// Subscribes to each filter; one reason for each.
-    pub(crate) fn subscribe(&mut self, subscribe: &Subscribe<'_>) -> Vec<Reason> {
-        let filters = subscribe.filters.iter();
-        filters
-            .map(|(text, options)| {
-                if subscribe.has_identifier {
-                    Reason::SubscriptionIdentifiersNotSupported
-                } else {
-                    self.subscribe_to(text, *options)
-                }
-            })
+    /// Whether the session that is there is the one that `request` asks for; any other ends.
+    pub(super) async fn resumes(&mut self, request: &Request) -> Result<bool, Refused> {
+        let core = Arc::clone(self.core());
+        let Some(kept) = self.session.as_mut() else {
+            return Ok(false);
+        };
+        kept.unwatch(&core);
+        kept.publish_due_will(&core, unix_millis());
+        if request.clean_start || kept.has_expired(unix_millis()) {
+            if let Some(kept) = self.session.take() {
+                kept.end(&core).await;
+            }
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    pub(super) fn fill(&mut self, kept: Kept) {
+        *self.session = Some(kept);
+    }
+
+    /// Takes the session for the connection that asked for it.
+    pub(super) fn begin(&mut self, request: Request, transaction: &mut Transaction) {
+        let core = Arc::clone(self.core());
+        let client_id = request.client.id.clone();
+        let kept = self.session.as_mut().expect("a session was found or made");
+        kept.mailbox.connect(request.client);
+        let mut had_will = false;
+        if let Some(lasting) = &mut kept.lasting {
+            lasting.expiry = request.expiry;
+            lasting.left_at = None;
+            had_will = lasting.will.take().is_some();
+        }
+        kept.write(transaction);
+        match request.will {
+            Some(will) => {
+                core.put_will(&client_id, &WillRecord { will, due_at: None }, transaction)
+            }
+            None if had_will => transaction.delete(&key::will(&client_id)),
+            None => {}
+        }
+        core.counters.connections.add(1);
+    }
+
+    fn core(&self) -> &Arc<Core> {
+        &self.registration.core
+    }
+
+    fn kept(&self) -> &Kept {
+        self.session.as_ref().expect("a place has a session")
+    }
+
+    pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {
+        &self.kept().mailbox
+    }
+
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.kept().lasting.is_some()
+    }
+
+    /// Seconds that the session outlives the connection.
+    pub(crate) fn expiry(&self) -> u32 {
+        self.kept()
+            .lasting
+            .as_ref()
+            .map_or(0, |lasting| lasting.expiry)
+    }
+
+    /// What is known of the handshakes of the connection before.
+    pub(crate) fn handshakes(&self) -> Handshakes {
+        let lasting = self.kept().lasting.as_ref();
+        lasting
+            .map(|lasting| lasting.handshakes.clone())
+            .unwrap_or_default()
+    }
+
+    /// Subscriptions of which retained messages are still to be sent.
+    pub(crate) fn cursors(&self) -> Vec<Cursor> {
+        let subscriptions = self.kept().subscriptions.iter();
+        subscriptions
+            .filter_map(|(filter, record)| cursor(filter, record))
             .collect()
     }
 
-    fn subscribe_to(&mut self, text: &str, options: SubscriptionOptions) -> Reason {
-        let Ok(filter) = text.parse::<TopicFilter>() else {
-            return Reason::TopicFilterInvalid;
+    /// Whether there is a subscription to `filter`.
+    pub(crate) fn has(&self, filter: &TopicFilter) -> bool {
+        self.kept().subscriptions.contains_key(filter)
+    }
+
+    /// Told when another connection takes the client identifier.
+    pub(crate) fn taken_over(&self) -> CancellationToken {
+        self.registration.taken_over.clone()
+    }
+
+    /// Subscribes to each filter; one reason for each, and whose retained messages are due.
+    pub(crate) fn subscribe(
+        &mut self,
+        subscribe: &Subscribe<'_>,
+        compat: Compat,
+        transaction: &mut Transaction,
+    ) -> (Vec<Reason>, Vec<Cursor>) {
+        let mut cursors = Vec::new();
+        let filters = subscribe.filters.iter();
+        let reasons = filters
+            .map(|(text, options)| {
+                let id = subscribe.identifier.unwrap_or(0);
+                match self.subscribe_to(text, *options, id, compat, transaction) {
+                    Ok(due) => {
+                        cursors.extend(due);
+                        match options.qos {
+                            QoS::AtMostOnce => Reason::Success,
+                            QoS::AtLeastOnce => Reason::GrantedQos1,
+                            QoS::ExactlyOnce => Reason::GrantedQos2,
+                        }
+                    }
+                    Err(reason) => reason,
+                }
+            })
+            .collect();
+        (reasons, cursors)
+    }
+
+    fn subscribe_to(
+        &mut self,
+        text: &str,
+        options: SubscriptionOptions,
+        id: u32,
+        compat: Compat,
+        transaction: &mut Transaction,
+    ) -> Result<Option<Cursor>, Reason> {
+        let core = Arc::clone(self.core());
+        let filter: TopicFilter = text.parse().map_err(|_| Reason::TopicFilterInvalid)?;
+        let pattern = filter.pattern();
+        if pattern.len() > core.limits.max_topic_length
+            || levels(pattern) > core.limits.max_topic_levels
+            || !compat.takes_topic(pattern)
+        {
+            return Err(Reason::TopicFilterInvalid);
+        }
+        let kept = self.session.as_mut().expect("a place has a session");
+        let earlier = kept.subscriptions.get(&filter);
+        let is_new = earlier.is_none();
+        let maximum = compat.max_subscriptions(core.limits.max_subscriptions);
+        if is_new && kept.subscriptions.len() >= maximum {
+            return Err(Reason::QuotaExceeded);
+        }
+        let client = kept.mailbox.client();
+        core.hooks.subscribe(&client, &filter)?;
+        let sends_retained = filter.share_group().is_none()
+            && compat.sends_retained(&filter)
+            && match options.retain_handling {
+                RetainHandling::Send => true,
+                RetainHandling::SendIfNew => is_new,
+                RetainHandling::DoNotSend => false,
+            };
+        let unfinished = earlier.and_then(|record| record.retained_after.clone());
+        let record = SubscriptionRecord {
+            options,
+            id,
+            retained_after: if sends_retained {
+                Some(ByteString::new())
+            } else {
+                unfinished
+            },
+            excludes_parent: compat.excludes_parent(),
         };
-        if filter.share_group().is_some() {
-            return Reason::SharedSubscriptionsNotSupported;
+        core.router.subscribe(&filter, &kept.mailbox, &record);
+        trace!(client = %client.id, filter = filter.as_str(), "subscribed");
+        if kept.lasting.is_some() {
+            let key = key::subscription(&client.id, filter.as_str());
+            transaction.put(&key, &record.encode());
         }
-        let is_new = !self.subscriptions.contains(&filter);
-        if is_new && self.subscriptions.len() >= self.core.limits.max_subscriptions {
-            return Reason::QuotaExceeded;
-        }
-        if let Err(reason) = self.core.hooks.subscribe(&self.mailbox.client, &filter) {
-            return reason;
-        }
-        self.core.router.subscribe(&filter, &self.mailbox, options);
-        trace!(client = %self.mailbox.client.id, filter = filter.as_str(), "subscribed");
-        self.subscriptions.insert(filter);
-        match options.qos {
-            QoS::AtMostOnce => Reason::Success,
-            QoS::AtLeastOnce => Reason::GrantedQos1,
-            QoS::ExactlyOnce => Reason::GrantedQos2,
+        let due = sends_retained.then(|| cursor(&filter, &record)).flatten();
+        kept.subscriptions.insert(filter, record);
+        Ok(due)
+    }
+
+    /// Retained messages for a subscription were sent or stored up to `cursor`, or all of them.
+    pub(crate) fn retained_sent(
+        &mut self,
+        cursor: &Cursor,
+        is_complete: bool,
+        transaction: &mut Transaction,
+    ) {
+        let kept = self.session.as_mut().expect("a place has a session");
+        let Some(record) = kept.subscriptions.get_mut(&cursor.filter) else {
+            return;
+        };
+        record.retained_after = (!is_complete).then(|| cursor.after.clone());
+        if kept.lasting.is_some() {
+            let client = kept.mailbox.client();
+            let key = key::subscription(&client.id, cursor.filter.as_str());
+            transaction.put(&key, &record.encode());
         }
     }
 
     /// Ends the subscription to each filter; one reason for each.
-    pub(crate) fn unsubscribe(&mut self, unsubscribe: &Unsubscribe<'_>) -> Vec<Reason> {
-        unsubscribe
-            .filters
-            .iter()
-            .map(|text| self.unsubscribe_from(text))
+    pub(crate) fn unsubscribe(
+        &mut self,
+        unsubscribe: &Unsubscribe<'_>,
+        transaction: &mut Transaction,
+    ) -> Vec<Reason> {
+        let filters = unsubscribe.filters.iter();
+        filters
+            .map(|text| self.unsubscribe_from(text, transaction))
             .collect()
     }
 
-    fn unsubscribe_from(&mut self, text: &str) -> Reason {
+    fn unsubscribe_from(&mut self, text: &str, transaction: &mut Transaction) -> Reason {
         let Ok(filter) = text.parse::<TopicFilter>() else {
             return Reason::TopicFilterInvalid;
         };
-        if !self.subscriptions.remove(&filter) {
+        let core = Arc::clone(self.core());
+        let kept = self.session.as_mut().expect("a place has a session");
+        if kept.subscriptions.remove(&filter).is_none() {
             return Reason::NoSubscriptionExisted;
         }
-        self.core
-            .router
-            .unsubscribe(std::iter::once(&filter), self.mailbox.id);
+        core.router
+            .unsubscribe(std::iter::once(&filter), kept.mailbox.id);
+        if kept.lasting.is_some() {
+            let client = kept.mailbox.client();
+            transaction.delete(&key::subscription(&client.id, filter.as_str()));
+        }
         Reason::Success
+    }
+
+    /// The connection has ended: keeps the session or ends it.
+    pub(crate) async fn leave(mut self, left: Left) {
+        let core = Arc::clone(self.core());
+        core.counters.connections.subtract(1);
+        let Some(mut kept) = self.session.take() else {
+            return;
+        };
+        let now = unix_millis();
+        let mut transaction = core.store.transaction();
+        let expiry = left.expiry.unwrap_or(kept.expiry());
+        let Some(lasting) = kept.lasting.as_mut().filter(|_| expiry > 0) else {
+            if let Some(lasting) = &mut kept.lasting {
+                lasting.handshakes = left.handshakes;
+            }
+            core.router
+                .unsubscribe(kept.subscriptions.keys(), kept.mailbox.id);
+            redistribute(left.shared, &core, &mut transaction);
+            submit(&core, transaction);
+            kept.end(&core).await;
+            return;
+        };
+        lasting.expiry = expiry;
+        lasting.left_at = Some(now);
+        lasting.handshakes = left.handshakes;
+        if let Some(will) = left.will {
+            let delay = u64::from(will.delay.min(expiry)) * 1000;
+            let record = WillRecord {
+                will,
+                due_at: Some(now + delay),
+            };
+            let client = kept.mailbox.client();
+            core.put_will(&client.id, &record, &mut transaction);
+            lasting.will = Some(record);
+        }
+        kept.mailbox.disconnect();
+        kept.write(&mut transaction);
+        submit(&core, transaction);
+        kept.watch(&core);
+        *self.session = Some(kept);
     }
 }
 
-impl Drop for Presence {
-    fn drop(&mut self) {
-        let id = self.mailbox.id;
-        self.core.router.deregister(&self.mailbox.client.id, id);
-        self.core.router.unsubscribe(self.subscriptions.iter(), id);
-        self.core.counters.connections.subtract(1);
-        if let Some(queue) = self.mailbox.close() {
-            // A store that takes nothing forgets the queue when it opens next.
-            self.core.store.remove(&queue).ok();
-        }
+impl Kept {
+    fn expiry(&self) -> u32 {
+        self.lasting.as_ref().map_or(0, |lasting| lasting.expiry)
     }
+}
+
+fn submit(core: &Core, transaction: Transaction) {
+    if core.store.submit(transaction).is_err() {
+        // The store is opened anew by a restart, which knows what was stored before.
+        trace!("what a connection left could not be stored");
+    }
+}
+
+/// From where retained messages for a subscription are to be sent, if they are.
+fn cursor(filter: &TopicFilter, record: &SubscriptionRecord) -> Option<Cursor> {
+    Some(Cursor {
+        filter: filter.clone(),
+        terms: Terms {
+            granted: record.options.qos,
+            retain_as_published: true,
+            ids: (record.id > 0).then(|| [record.id].into()),
+            share: None,
+        },
+        after: record.retained_after.clone()?,
+    })
 }

@@ -5,7 +5,9 @@
 //! - `n`: the next queue id; ids are never used twice,
 //! - `q` ‖ id: kind and name of a queue,
 //! - `h` ‖ id: the head of a queue: first sequence of its block, and its own sequence,
-//! - `d` ‖ id: a queue that was removed while blocks of it were left.
+//! - `d` ‖ id: a queue that was removed while blocks of it were left,
+//! - `p`: written with what is promised to be durable when nothing else in it shows that; its
+//!   place in the journal is what counts.
 //!
 //! Numbers are big-endian and every value but that of `v` begins with a format version.
 
@@ -14,9 +16,12 @@ use std::path::Path;
 use super::{StoreError, disk::Changes, queue::QueueKind};
 
 /// The format version that this code writes; it opens this one and older ones.
-pub(super) const FORMAT: u32 = 1;
+///
+/// Format 2 added `p` and the entries.
+pub(super) const FORMAT: u32 = 2;
 pub(super) const FORMAT_KEY: &[u8] = b"v";
 const NEXT_ID_KEY: &[u8] = b"n";
+pub(super) const PROMISE_KEY: &[u8] = b"p";
 
 /// The format version of the other values.
 const VERSION: u8 = 1;
@@ -54,7 +59,7 @@ impl Catalog {
     /// Entries come in the order of their keys, heads thus before queues and these by their ids.
     pub(super) fn read(&mut self, key: &[u8], value: &[u8]) -> Option<()> {
         match key.split_first()? {
-            (b'v', []) => {}
+            (b'v' | b'p', []) => {}
             (b'n', []) => self.next_id = number(value.strip_prefix(&[VERSION])?)?,
             (b'q', id) => self.queues.push(self.queue(number(id)?, value)?),
             (b'h', id) => self.heads.push(head(number(id)?, value)?),
@@ -95,6 +100,10 @@ impl Changes {
         self.insert_meta(NEXT_ID_KEY.to_vec(), value(&[&id.to_be_bytes()]));
     }
 
+    pub(super) fn set_promise(&mut self) {
+        self.insert_meta(PROMISE_KEY.to_vec(), value(&[]));
+    }
+
     pub(super) fn insert_queue(&mut self, name: &str, id: u32, kind: QueueKind) {
         let kind = match kind {
             QueueKind::Durable => 0,
@@ -122,8 +131,8 @@ impl Changes {
     }
 }
 
-/// Refuses a store that a newer version has written.
-pub(super) fn check_format(path: &Path, value: &[u8]) -> Result<(), StoreError> {
+/// The format of a store; refuses one that a newer version has written.
+pub(super) fn check_format(path: &Path, value: &[u8]) -> Result<u32, StoreError> {
     let found = number(value).ok_or_else(|| damaged(FORMAT_KEY))?;
     if found > FORMAT {
         return Err(StoreError::Newer {
@@ -132,7 +141,7 @@ pub(super) fn check_format(path: &Path, value: &[u8]) -> Result<(), StoreError> 
             known: FORMAT,
         });
     }
-    Ok(())
+    Ok(found)
 }
 
 pub(super) fn damaged(key: &[u8]) -> StoreError {

@@ -15,6 +15,7 @@ use std::{
 use super::{
     Core, Durability, block,
     disk::{Changes, Reach},
+    entries::Entries,
     head::move_head,
     lock,
     pending::{Item, Work},
@@ -150,7 +151,7 @@ impl Committer {
 
     fn commit(&mut self) -> fjall::Result<()> {
         self.rotation.keep_up(&self.core.disk)?;
-        let work = mem::replace(&mut self.work, Work::empty());
+        let mut work = mem::replace(&mut self.work, Work::empty());
         let mut changes = self.core.disk.changes();
         let freed = self.move_heads(&work, &mut changes)?;
         let tails: Vec<Tail> = work
@@ -163,9 +164,10 @@ impl Committer {
             changes.set_next_id((created.queue.id & !TRANSIENT) + 1);
         }
         self.remove_queues(&work, &mut changes)?;
+        work.entries.write(&mut changes);
         self.write(changes, work.needs_sync())?;
 
-        let mut bytes = 0;
+        let mut bytes = work.entries.bytes();
         for (item, tail) in work.items.iter().zip(tails) {
             bytes += item.records.len();
             if item.count > 0 {
@@ -183,7 +185,10 @@ impl Committer {
         Ok(())
     }
 
-    fn write(&mut self, changes: Changes, needs_sync: bool) -> fjall::Result<()> {
+    fn write(&mut self, mut changes: Changes, needs_sync: bool) -> fjall::Result<()> {
+        if needs_sync {
+            changes.promise();
+        }
         self.rotation.count(changes.bytes());
         let reach = match self.durability {
             Durability::Sync if needs_sync => Reach::Disk,
@@ -269,15 +274,18 @@ impl Work {
             ticket: Ticket::DONE,
             items: Vec::new(),
             removed: Vec::new(),
+            entries: Entries::default(),
         }
     }
 
-    /// Whether a power cut must not undo this: settlements are repeated and transient
-    /// queues dropped, so these alone need no sync.
+    /// Whether a power cut must not undo this: settlements are repeated, transient queues
+    /// dropped and lazy entries not missed, so these alone need no sync.
     fn needs_sync(&self) -> bool {
         let appended = |item: &Item| item.count > 0 && item.queue.kind == QueueKind::Durable;
         let removed = |queue: &Arc<QueueState>| queue.kind == QueueKind::Durable;
-        self.items.iter().any(appended) || self.removed.iter().any(removed)
+        self.items.iter().any(appended)
+            || self.removed.iter().any(removed)
+            || self.entries.is_promised()
     }
 }
 

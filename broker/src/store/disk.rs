@@ -1,7 +1,7 @@
 //! The database: its settings, the layout of its keys, and the one place that writes.
 //!
 //! Keyspace `queues` holds blocks under queue id ‖ first sequence, both big-endian. Keyspace
-//! `meta` is the [catalog](super::catalog).
+//! `meta` is the [catalog](super::catalog), keyspace `entries` the [entries](super::entries).
 
 use std::path::Path;
 
@@ -14,6 +14,8 @@ use fjall::{
 use super::{
     Durability, StoreError,
     catalog::{self, Catalog, FORMAT, FORMAT_KEY},
+    entries::{given, stored},
+    queue::TRANSIENT,
     torn::open_without_torn,
 };
 
@@ -32,6 +34,7 @@ pub(super) struct Disk {
     db: Database,
     queues: Keyspace,
     meta: Keyspace,
+    entries: Keyspace,
     #[cfg(test)]
     pub(super) failing: Failing,
 }
@@ -69,18 +72,19 @@ impl Disk {
         let separated = || options().with_kv_separation(Some(separation()));
         let disk = Disk {
             queues: db.keyspace("queues", separated).map_err(failed)?,
+            entries: db.keyspace("entries", separated).map_err(failed)?,
             meta,
             db,
             #[cfg(test)]
             failing: Failing::default(),
         };
-        match disk.meta.get(FORMAT_KEY).map_err(failed)? {
-            Some(value) => catalog::check_format(path, &value)?,
-            None => {
-                let mut changes = disk.changes();
-                changes.set_format(FORMAT);
-                disk.write(changes, Reach::Disk).map_err(failed)?;
-            }
+        let found = disk.meta.get(FORMAT_KEY).map_err(failed)?;
+        let found = found.map(|value| catalog::check_format(path, &value));
+        if found.transpose()? != Some(FORMAT) {
+            // Before anything that a version of the older format would misread.
+            let mut changes = disk.changes();
+            changes.set_format(FORMAT);
+            disk.write(changes, Reach::Disk).map_err(failed)?;
         }
         Ok(disk)
     }
@@ -128,13 +132,28 @@ impl Disk {
         Ok(firsts)
     }
 
+    /// Visits the entries whose keys begin with `prefix`; this is a scan.
+    pub(super) fn entries(
+        &self,
+        prefix: &[u8],
+        mut visit: impl FnMut(&[u8], &[u8]),
+    ) -> fjall::Result<()> {
+        for item in self.entries.prefix(stored(prefix)) {
+            let (key, value) = item.into_inner()?;
+            visit(given(&key), &value);
+        }
+        Ok(())
+    }
+
     /// Changes to write together.
     pub(super) fn changes(&self) -> Changes {
         Changes {
             batch: self.db.batch(),
             queues: self.queues.clone(),
             meta: self.meta.clone(),
+            entries: self.entries.clone(),
             bytes: 0,
+            is_promise: false,
         }
     }
 
@@ -168,28 +187,33 @@ impl Disk {
 
     /// Seals the memtables; the database's worker writes them out as tables.
     ///
-    /// Both at once: a journal is removed only when all it holds is in tables.
+    /// All at once: a journal is removed only when all it holds is in tables.
     pub(super) fn seal(&self) -> fjall::Result<()> {
         self.queues.rotate_memtable()?;
         self.meta.rotate_memtable()?;
+        self.entries.rotate_memtable()?;
         Ok(())
     }
 
     /// The sealed memtables that are not tables yet.
     pub(super) fn sealed(&self) -> usize {
-        self.queues
-            .sealed_memtable_count()
-            .max(self.meta.sealed_memtable_count())
+        let sealed = self.keyspaces().map(|each| each.sealed_memtable_count());
+        sealed.into_iter().max().unwrap_or(0)
     }
 
     /// The tables that no compaction has merged yet.
     pub(super) fn unmerged(&self) -> usize {
-        self.queues.l0_table_count().max(self.meta.l0_table_count())
+        let unmerged = self.keyspaces().map(|each| each.l0_table_count());
+        unmerged.into_iter().max().unwrap_or(0)
     }
 
     /// The sealed memtables that the worker has not begun with.
     pub(super) fn waiting(&self) -> usize {
         self.db.outstanding_flushes()
+    }
+
+    fn keyspaces(&self) -> [&Keyspace; 3] {
+        [&self.queues, &self.meta, &self.entries]
     }
 }
 
@@ -198,7 +222,10 @@ pub(super) struct Changes {
     batch: OwnedWriteBatch,
     queues: Keyspace,
     meta: Keyspace,
+    entries: Keyspace,
     bytes: u64,
+    /// They show that somebody may have been told that they are durable.
+    is_promise: bool,
 }
 
 impl Changes {
@@ -210,6 +237,7 @@ impl Changes {
     pub(super) fn insert_block(&mut self, queue: u32, first: u64, value: Vec<u8>) {
         let key = block_key(queue, first);
         self.bytes += entry_bytes(key.len(), value.len());
+        self.is_promise |= queue & TRANSIENT == 0;
         self.batch.insert(&self.queues, key, value);
     }
 
@@ -218,6 +246,26 @@ impl Changes {
         self.bytes += entry_bytes(key.len(), 0);
         // A block is written once, so that this tombstone need not outlive it.
         self.batch.remove_weak(&self.queues, key);
+    }
+
+    pub(super) fn put_entry(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.bytes += entry_bytes(key.len(), value.len());
+        self.batch
+            .insert(&self.entries, UserKey::from(key), UserValue::from(value));
+    }
+
+    pub(super) fn delete_entry(&mut self, key: Vec<u8>) {
+        self.bytes += entry_bytes(key.len(), 0);
+        self.batch.remove(&self.entries, UserKey::from(key));
+    }
+
+    /// Makes these changes recognizable as what somebody may be told is durable: blocks of
+    /// durable queues show it by themselves, all else does not.
+    pub(super) fn promise(&mut self) {
+        if !self.is_promise {
+            self.is_promise = true;
+            self.set_promise();
+        }
     }
 
     pub(super) fn insert_meta(&mut self, key: Vec<u8>, value: Vec<u8>) {
@@ -271,7 +319,7 @@ fn separation() -> KvSeparationOptions {
 }
 
 /// Key and value with what memory and journal need around them.
-fn entry_bytes(key: usize, value: usize) -> u64 {
+pub(super) fn entry_bytes(key: usize, value: usize) -> u64 {
     const AROUND: usize = 64;
     (AROUND + key + value) as u64
 }

@@ -41,6 +41,12 @@ pub enum StoreError {
         /// The entry's key.
         key: String,
     },
+    /// An entry cannot be read from disk.
+    #[error("cannot read the store's entries")]
+    ReadEntries {
+        /// What went wrong.
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// A block of records cannot be read from disk.
     #[error("cannot read the records of queue `{queue}` at sequence {sequence}")]
     Read {

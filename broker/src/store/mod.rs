@@ -1,4 +1,4 @@
-//! The store: queues of records that survive a crash.
+//! The store: queues of records, and entries beside them, that survive a crash.
 //!
 //! - What is submitted gets a [`Ticket`]; it is durable once a commit covers it, and
 //!   [`Durable`] tells when. Submissions gather while the commit before them is synced.
@@ -12,6 +12,7 @@ mod block;
 mod catalog;
 mod committer;
 mod disk;
+mod entries;
 mod error;
 mod head;
 mod pending;
@@ -185,13 +186,31 @@ impl Store {
             return Ok(Ticket::DONE);
         }
         let mut pending = lock(&self.core().pending);
-        let (ticket, bytes) = pending.submit(&mut transaction)?;
+        let submitted = pending.submit(&mut transaction)?;
         // Before the committer can subtract them.
         self.core()
             .pending_bytes
-            .fetch_add(bytes, Ordering::Relaxed);
+            .fetch_add(submitted.bytes, Ordering::Relaxed);
         self.core().wake(pending);
-        Ok(ticket)
+        self.core().subtract_pending(submitted.freed);
+        Ok(submitted.ticket)
+    }
+
+    /// Visits the committed entries whose keys begin with `prefix`, in the order of their keys.
+    ///
+    /// This waits for the disk; it is meant for opening.
+    ///
+    /// # Errors
+    /// An entry cannot be read.
+    pub fn entries(
+        &self,
+        prefix: &[u8],
+        visit: impl FnMut(&[u8], &[u8]),
+    ) -> Result<(), StoreError> {
+        let visited = self.core().disk.entries(prefix, visit);
+        visited.map_err(|error| StoreError::ReadEntries {
+            source: error.into(),
+        })
     }
 
     /// A view of how far the store has come.

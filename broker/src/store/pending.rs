@@ -7,8 +7,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{
     StoreError,
+    entries::Entries,
     queue::{QueueKind, QueueLimits, QueueState, TRANSIENT},
-    settled::Settled,
     ticket::{End, Ticket},
     transaction::{Settlement, Transaction},
 };
@@ -33,6 +33,7 @@ pub(super) struct Pending {
     queues: HashMap<u32, Gathering>,
     changed: Vec<u32>,
     removed: Vec<Arc<QueueState>>,
+    entries: Entries,
     spares: Vec<Vec<u8>>,
 }
 
@@ -42,7 +43,6 @@ struct Gathering {
     state: Arc<QueueState>,
     /// The sequence of the next record.
     next: u64,
-    settled: Settled,
     records: Vec<u8>,
     count: u64,
     head_moved: bool,
@@ -56,6 +56,17 @@ pub(super) struct Work {
     pub(super) ticket: Ticket,
     pub(super) items: Vec<Item>,
     pub(super) removed: Vec<Arc<QueueState>>,
+    pub(super) entries: Entries,
+}
+
+/// What became of a transaction.
+#[derive(Debug)]
+pub(super) struct Submitted {
+    pub(super) ticket: Ticket,
+    /// The bytes that it brought.
+    pub(super) bytes: usize,
+    /// Gathered bytes that it made needless.
+    pub(super) freed: usize,
 }
 
 /// What a batch does to one queue.
@@ -81,19 +92,18 @@ impl Pending {
             queues: HashMap::new(),
             changed: Vec::new(),
             removed: Vec::new(),
+            entries: Entries::default(),
             spares: Vec::new(),
         }
     }
 
     /// Takes in a queue that the store holds.
     pub(super) fn adopt(&mut self, state: Arc<QueueState>, created: bool) {
-        let head = state.head();
         let id = state.id;
         self.names.insert(Arc::from(&*state.name), id);
         let mut queue = Gathering {
             next: state.tail().sequence,
             state,
-            settled: Settled::below(head),
             records: Vec::new(),
             count: 0,
             head_moved: false,
@@ -145,13 +155,13 @@ impl Pending {
             .collect()
     }
 
-    /// Takes in a transaction; gives its ticket and how many bytes of records it brought.
+    /// Takes in a transaction.
     pub(super) fn submit(
         &mut self,
         transaction: &mut Transaction,
-    ) -> Result<(Ticket, usize), StoreError> {
+    ) -> Result<Submitted, StoreError> {
         self.check()?;
-        let mut bytes = 0;
+        let (mut bytes, mut freed) = (0, 0);
         transaction.take_records(|state, count, records| {
             if self.append(state, count, records) {
                 bytes += records.len();
@@ -163,8 +173,18 @@ impl Pending {
         for settlement in transaction.take_settlements() {
             self.settle(&settlement);
         }
+        for queue in transaction.take_removals() {
+            freed += self.drop_queue(&queue).map_or(0, |dropped| dropped.bytes);
+        }
+        for change in transaction.take_entries() {
+            bytes += self.entries.take_in(change);
+        }
         self.wanted = true;
-        Ok((self.gathering, bytes))
+        Ok(Submitted {
+            ticket: self.gathering,
+            bytes,
+            freed,
+        })
     }
 
     fn append(&mut self, state: &Arc<QueueState>, count: u64, records: &[u8]) -> bool {
@@ -189,11 +209,8 @@ impl Pending {
         };
         let range = &settlement.sequences;
         let readable = queue.state.tail().sequence;
-        let head = queue.settled.head();
-        let fresh = queue.settled.settle(range.start..range.end.min(readable));
-        queue.state.release(fresh, 0);
-        if queue.settled.head() > head {
-            queue.state.move_head(queue.settled.head());
+        let range = range.start..range.end.min(readable);
+        if queue.state.settle(range) {
             queue.head_moved = true;
             queue.mark(&mut self.changed);
         }
@@ -205,23 +222,30 @@ impl Pending {
         state: &Arc<QueueState>,
     ) -> Result<(Ticket, usize), StoreError> {
         self.check()?;
-        if find(&mut self.queues, state).is_none() {
-            return Ok((Ticket::DONE, 0));
-        }
-        self.names.remove(&*state.name);
-        state.mark_removed();
-        let Some(queue) = self.queues.remove(&state.id) else {
+        let Some(dropped) = self.drop_queue(state) else {
             return Ok((Ticket::DONE, 0));
         };
-        let bytes = queue.records.len();
-        self.keep(queue.records);
-        if queue.created {
-            // Nothing of it has been written.
-            return Ok((Ticket::DONE, bytes));
+        if !dropped.is_written {
+            return Ok((Ticket::DONE, dropped.bytes));
         }
-        self.removed.push(queue.state);
         self.wanted = true;
-        Ok((self.gathering, bytes))
+        Ok((self.gathering, dropped.bytes))
+    }
+
+    fn drop_queue(&mut self, state: &Arc<QueueState>) -> Option<Dropped> {
+        find(&mut self.queues, state)?;
+        let queue = self.queues.remove(&state.id)?;
+        self.names.remove(&*state.name);
+        state.mark_removed();
+        let dropped = Dropped {
+            bytes: queue.records.len(),
+            is_written: !queue.created,
+        };
+        self.keep(queue.records);
+        if dropped.is_written {
+            self.removed.push(queue.state);
+        }
+        Some(dropped)
     }
 
     /// Whether the committer has to write now.
@@ -239,6 +263,7 @@ impl Pending {
                 .extend(self.queues.get_mut(&id).map(Gathering::take));
         }
         work.removed.append(&mut self.removed);
+        work.entries = std::mem::take(&mut self.entries);
     }
 
     /// Keeps an emptied buffer for reuse.
@@ -260,6 +285,14 @@ impl Pending {
     fn check(&self) -> Result<(), StoreError> {
         self.end.map_or(Ok(()), |end| Err(end.into()))
     }
+}
+
+/// A queue that is not gathered for any more.
+struct Dropped {
+    /// What was gathered of it.
+    bytes: usize,
+    /// The store has something of it.
+    is_written: bool,
 }
 
 impl Gathering {

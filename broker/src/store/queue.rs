@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    ops::Range,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -10,7 +11,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{Core, block::PREFIX, lock, reader::Reader, transaction::QueueFull};
+use super::{Core, block::PREFIX, lock, reader::Reader, settled::Settled, transaction::QueueFull};
 
 /// What becomes of a queue when the store is opened again.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -84,6 +85,12 @@ impl Queue {
         self.state.head()
     }
 
+    /// Whether `sequence` is settled, be it beyond the head.
+    #[must_use]
+    pub fn is_settled(&self, sequence: u64) -> bool {
+        sequence < self.state.head() || lock(&self.state.settled).contains(sequence)
+    }
+
     /// Whether a record of `bytes` would be taken.
     #[must_use]
     pub fn has_room(&self, bytes: u64) -> bool {
@@ -125,6 +132,8 @@ pub(super) struct QueueState {
     byte_limit: AtomicU64,
     records: AtomicU64,
     bytes: AtomicU64,
+    settled: Mutex<Settled>,
+    /// The head of `settled`, to be read without the lock.
     head: AtomicU64,
     tail: AtomicU64,
     tail_position: AtomicU64,
@@ -171,6 +180,7 @@ impl QueueState {
             byte_limit: AtomicU64::new(u64::MAX),
             records: AtomicU64::new(tail.sequence - head.sequence),
             bytes: AtomicU64::new(tail.position - (head.position + head.offset)),
+            settled: Mutex::new(Settled::below(head.sequence)),
             head: AtomicU64::new(head.sequence),
             tail: AtomicU64::new(tail.sequence),
             tail_position: AtomicU64::new(tail.position),
@@ -201,9 +211,15 @@ impl QueueState {
         self.head.load(Ordering::Acquire)
     }
 
-    /// Moves the head that readers and users see; the committer stores it afterwards.
-    pub(super) fn move_head(&self, sequence: u64) {
-        self.head.store(sequence, Ordering::Release);
+    /// Settles `range` and tells whether this moves the head that readers and users see; the
+    /// committer stores it afterwards.
+    pub(super) fn settle(&self, range: Range<u64>) -> bool {
+        let mut settled = lock(&self.settled);
+        let before = settled.head();
+        let fresh = settled.settle(range);
+        self.release(fresh, 0);
+        self.head.store(settled.head(), Ordering::Release);
+        settled.head() > before
     }
 
     pub(super) fn stored_head(&self) -> StoredHead {

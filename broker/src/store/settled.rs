@@ -28,6 +28,12 @@ impl Settled {
         self.head
     }
 
+    /// Whether `sequence` is settled.
+    pub(super) fn contains(&self, sequence: u64) -> bool {
+        let below = self.beyond.range(..=sequence).next_back();
+        sequence < self.head || below.is_some_and(|(_, end)| sequence < *end)
+    }
+
     /// Settles `range` and tells how many of its sequences were not settled before.
     pub(super) fn settle(&mut self, range: Range<u64>) -> u64 {
         let mut start = range.start.max(self.head);
@@ -111,6 +117,7 @@ mod tests {
                 prop_assert!(beyond.windows(2).all(|pair| pair[0].end < pair[1].start));
                 let held: u64 = beyond.iter().map(|range| range.end - range.start).sum();
                 prop_assert_eq!(settled.head() + held, model.len() as u64);
+                prop_assert!((0..80).all(|at| settled.contains(at) == model.contains(&at)));
             }
         }
     }

@@ -17,7 +17,7 @@ use std::{
 
 use fjall::JournalRecoveryError::ChecksumMismatch;
 
-use super::{Durability, disk::BLOCK_KEY, queue::TRANSIENT};
+use super::{Durability, catalog::PROMISE_KEY, disk::BLOCK_KEY, queue::TRANSIENT};
 
 /// The end that each batch in the journal has.
 const MAGIC: &[u8] = b"FJL\x03";
@@ -86,15 +86,15 @@ fn restore(journal: &Path, bytes: &[u8]) -> io::Result<()> {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Batch {
     start: usize,
-    /// Whether it holds records that somebody may have been told are durable.
+    /// Whether it holds something that somebody may have been told is durable.
     is_promise: bool,
 }
 
 /// Where the journal may be cut off, the shortest cut first.
 ///
-/// A commit with records of durable queues is synced before the next one is written, unless the
-/// durability says otherwise; so only the last batch can be torn, and before it a run of batches
-/// that settle, which is done again, or write to transient queues, which opening drops.
+/// A commit with a promise is synced before the next one is written, unless the durability says
+/// otherwise; so only the last batch can be torn, and before it a run of batches that settle,
+/// which is done again, write to transient queues, which opening drops, or change entries lazily.
 fn cuts(batches: &[Batch], durability: Durability) -> Vec<usize> {
     const MOST: usize = 16;
     let starts = batches.iter().rev().map(|batch| batch.start);
@@ -136,7 +136,7 @@ fn batches(journal: &[u8]) -> Vec<Batch> {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Kind {
     Start,
-    /// A block of a durable queue is written.
+    /// A block of a durable queue, or the catalog's word that the batch is a promise.
     Promise,
     /// Anything else within a batch.
     Other,
@@ -155,12 +155,7 @@ fn entry(bytes: &[u8]) -> Option<(Kind, usize)> {
             let [k0, k1, _, _, _, _, v0, v1, v2, v3] = *bytes.get(11..)?.first_chunk()?;
             let key = usize::from(u16::from_le_bytes([k0, k1]));
             let value = u32::from_le_bytes([v0, v1, v2, v3]) as usize;
-            // A removal has no value, and the keys of `meta` are shorter.
-            let is_block = key == BLOCK_KEY && value > 0;
-            let is_transient = bytes
-                .get(21)
-                .is_some_and(|first| u32::from(*first) << 24 & TRANSIENT != 0);
-            let is_promise = is_block && !is_transient;
+            let is_promise = value > 0 && bytes.get(21..21 + key).is_some_and(is_promise);
             let kind = if is_promise {
                 Kind::Promise
             } else {
@@ -173,4 +168,13 @@ fn entry(bytes: &[u8]) -> Option<(Kind, usize)> {
         _ => return None,
     };
     (length <= bytes.len()).then_some((kind, length))
+}
+
+/// Whether a value under `key` shows that its batch is a promise.
+///
+/// The keys of `meta` are shorter than a block's, and those of `entries` begin as the blocks of
+/// transient queues do.
+fn is_promise(key: &[u8]) -> bool {
+    let is_transient = |first: &u8| u32::from(*first) << 24 & TRANSIENT != 0;
+    key == PROMISE_KEY || key.len() == BLOCK_KEY && !key.first().is_some_and(is_transient)
 }

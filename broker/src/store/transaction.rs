@@ -1,13 +1,15 @@
-//! A transaction: records and settlements that are committed together or not at all.
+//! A transaction: what is committed together or not at all.
 
 use std::{ops::Range, sync::Arc};
 
 use super::{
     block::PREFIX,
+    entries::{self, Change},
     queue::{Queue, QueueState},
 };
 
-/// Records to append and sequences to settle, gathered by one caller without any lock.
+/// Records to append, sequences to settle, queues to remove and entries to put or delete,
+/// gathered by one caller without any lock.
 ///
 /// Appending reserves room in the queue; dropping the transaction gives it back.
 #[derive(Debug, Default)]
@@ -15,6 +17,8 @@ pub struct Transaction {
     records: Vec<u8>,
     runs: Vec<Run>,
     settlements: Vec<Settlement>,
+    removals: Vec<Arc<QueueState>>,
+    entries: Vec<Change>,
 }
 
 /// Consecutive records for one queue; they begin where the run before ends.
@@ -38,6 +42,9 @@ pub(super) struct Settlement {
 pub struct QueueFull;
 
 impl Transaction {
+    /// The bytes that the key of an entry may have.
+    pub const LONGEST_KEY: usize = entries::LONGEST;
+
     pub(super) fn new() -> Transaction {
         Transaction::default()
     }
@@ -92,10 +99,64 @@ impl Transaction {
         });
     }
 
+    /// Removes `queue` and all that it holds, what this transaction appends to it included.
+    ///
+    /// The name is free when the transaction is submitted: a queue that is created under it
+    /// then is another, and empty.
+    pub fn remove(&mut self, queue: &Queue) {
+        self.removals.push(Arc::clone(queue.state()));
+    }
+
+    /// Gives the entry `key` a value, in place of any that it has.
+    ///
+    /// Of what is done to one key the last counts, in a transaction and from one that is
+    /// submitted to the next.
+    ///
+    /// # Panics
+    /// When the key is longer than [`Transaction::LONGEST_KEY`].
+    pub fn put(&mut self, key: &[u8], value: &[u8]) {
+        self.change(key, Some(value), false);
+    }
+
+    /// Deletes the entry `key` if it exists.
+    ///
+    /// # Panics
+    /// When the key is longer than [`Transaction::LONGEST_KEY`].
+    pub fn delete(&mut self, key: &[u8]) {
+        self.change(key, None, false);
+    }
+
+    /// Like [`Transaction::put`], but asks for no sync: it survives the end of the process, and
+    /// a power cut may undo it although its ticket was durable.
+    ///
+    /// # Panics
+    /// When the key is longer than [`Transaction::LONGEST_KEY`].
+    pub fn put_lazily(&mut self, key: &[u8], value: &[u8]) {
+        self.change(key, Some(value), true);
+    }
+
+    /// Like [`Transaction::delete`], but asks for no sync: it survives the end of the process,
+    /// and a power cut may undo it although its ticket was durable.
+    ///
+    /// # Panics
+    /// When the key is longer than [`Transaction::LONGEST_KEY`].
+    pub fn delete_lazily(&mut self, key: &[u8]) {
+        self.change(key, None, true);
+    }
+
+    fn change(&mut self, key: &[u8], value: Option<&[u8]>, lazily: bool) {
+        // Here and not in the committer, which would take the store with it.
+        assert!(key.len() <= entries::LONGEST, "the key is too long");
+        self.entries.push(Change::new(key, value, lazily));
+    }
+
     /// Whether there is nothing to commit.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.runs.is_empty() && self.settlements.is_empty()
+        self.runs.is_empty()
+            && self.settlements.is_empty()
+            && self.removals.is_empty()
+            && self.entries.is_empty()
     }
 
     /// Hands each run of records to `take`, whose reservations are then the taker's.
@@ -110,6 +171,14 @@ impl Transaction {
 
     pub(super) fn take_settlements(&mut self) -> impl Iterator<Item = Settlement> {
         self.settlements.drain(..)
+    }
+
+    pub(super) fn take_removals(&mut self) -> impl Iterator<Item = Arc<QueueState>> {
+        self.removals.drain(..)
+    }
+
+    pub(super) fn take_entries(&mut self) -> impl Iterator<Item = Change> {
+        self.entries.drain(..)
     }
 
     fn count(&mut self, queue: &Arc<QueueState>) {

@@ -154,11 +154,21 @@ pub(super) const BREACHES: &[Breach] = &[
 
 /// What only MQTT 5 has.
 pub(super) const BREACHES_OF_V5: &[Breach] = &[
-    // 3.3.2.3.4: the server has offered no alias.
+    // 3.3.2.3.4
     Breach {
-        what: "a topic alias",
-        bytes: |_| packet(0x30, b"\0\x01a\x03\x23\0\x01"),
+        what: "a topic alias above the maximum",
+        bytes: |_| packet(0x30, b"\0\x01a\x03\x23\xff\xff"),
         reasons: &[TOPIC_ALIAS_INVALID],
+    },
+    Breach {
+        what: "the topic alias 0",
+        bytes: |_| packet(0x30, b"\0\x01a\x03\x23\0\0"),
+        reasons: &[TOPIC_ALIAS_INVALID],
+    },
+    Breach {
+        what: "a topic alias that stands for nothing",
+        bytes: |_| packet(0x30, b"\0\0\x03\x23\0\x01"),
+        reasons: &[PROTOCOL_ERROR],
     },
     Breach {
         what: "a property that comes twice",

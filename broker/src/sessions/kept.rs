@@ -1,0 +1,221 @@
+//! A session: what of it outlives a connection, and how it ends.
+
+use std::{collections::HashMap, sync::Arc};
+
+use perennial_rules::TopicFilter;
+use tracing::{debug, error};
+
+use crate::{
+    core::Core,
+    inbound::Inbound,
+    mailbox::Mailbox,
+    message::Delivery,
+    session::Handshakes,
+    store::{Queue, Transaction},
+    stored::{SessionRecord, SubscriptionRecord, WillRecord, key, read_message},
+};
+
+/// A session that never expires by itself.
+pub(super) const FOREVER: u32 = u32::MAX;
+
+/// A session, whether somebody is connected or not.
+pub(crate) struct Kept {
+    pub(super) mailbox: Arc<Mailbox>,
+    pub(super) subscriptions: HashMap<TopicFilter, SubscriptionRecord>,
+    /// What there is of a session that outlives its connection.
+    pub(super) lasting: Option<Lasting>,
+    /// Where it is among the deadlines.
+    pub(super) deadline: Option<u64>,
+}
+
+/// What a session has that outlives its connection.
+#[derive(Debug, Default)]
+pub(crate) struct Lasting {
+    /// Seconds that it outlives a connection.
+    pub(super) expiry: u32,
+    /// When the connection ended.
+    pub(super) left_at: Option<u64>,
+    pub(super) handshakes: Handshakes,
+    /// A will that waits for its time.
+    pub(super) will: Option<WillRecord>,
+}
+
+impl Lasting {
+    pub(super) fn new(expiry: u32) -> Lasting {
+        Lasting {
+            expiry,
+            ..Lasting::default()
+        }
+    }
+
+    fn expires_at(&self) -> Option<u64> {
+        let left_at = self.left_at?;
+        (self.expiry != FOREVER).then(|| left_at + u64::from(self.expiry) * 1000)
+    }
+}
+
+impl Kept {
+    pub(super) fn new(mailbox: Arc<Mailbox>, lasting: Option<Lasting>) -> Kept {
+        Kept {
+            mailbox,
+            subscriptions: HashMap::new(),
+            lasting,
+            deadline: None,
+        }
+    }
+
+    pub(super) fn has_expired(&self, now: u64) -> bool {
+        let expires_at = self.lasting.as_ref().and_then(Lasting::expires_at);
+        expires_at.is_some_and(|at| at <= now)
+    }
+
+    /// Writes what is kept of it beside subscriptions and messages.
+    pub(super) fn write(&self, transaction: &mut Transaction) {
+        let Some(lasting) = &self.lasting else { return };
+        let client = self.mailbox.client();
+        let record = SessionRecord {
+            version: client.version,
+            user_name: client.user_name.clone(),
+            expiry: lasting.expiry,
+            left_at: lasting.left_at,
+            sent: lasting.handshakes.sent,
+        };
+        transaction.put(&key::session(&client.id), &record.encode());
+    }
+
+    /// Sees to it that what becomes due is done.
+    pub(super) fn watch(&mut self, core: &Core) {
+        let Some(lasting) = &self.lasting else { return };
+        let will = lasting.will.as_ref().and_then(|record| record.due_at);
+        let due = will.into_iter().chain(lasting.expires_at()).min();
+        if let Some(at) = due {
+            self.deadline = Some(at);
+            core.sessions
+                .deadlines
+                .add(at, self.mailbox.client().id.clone());
+        }
+    }
+
+    /// Undoes [`Kept::watch`].
+    pub(super) fn unwatch(&mut self, core: &Core) {
+        if let Some(at) = self.deadline.take() {
+            core.sessions
+                .deadlines
+                .remove(at, &self.mailbox.client().id);
+        }
+    }
+
+    /// Publishes the will whose time has come.
+    pub(super) fn publish_due_will(&mut self, core: &Core, now: u64) {
+        let is_due = |record: &mut WillRecord| record.due_at.is_some_and(|at| at <= now);
+        let lasting = self.lasting.as_mut();
+        if let Some(record) = lasting.and_then(|lasting| lasting.will.take_if(is_due)) {
+            Inbound::new(self.mailbox.client(), self.mailbox.id, &core.store)
+                .publish_will(&record.will, core);
+        }
+    }
+
+    /// Ends it: a will that waits is published, shared messages go to others, and nothing is left.
+    pub(super) async fn end(mut self, core: &Core) {
+        let client = self.mailbox.client();
+        debug!(client = %client.id, "the session ends");
+        self.unwatch(core);
+        core.router
+            .unsubscribe(self.subscriptions.keys(), self.mailbox.id);
+        self.publish_due_will(core, u64::MAX);
+        let (messages, overflow) = self.mailbox.disconnect();
+        let mut transaction = core.store.transaction();
+        redistribute(messages.into(), core, &mut transaction);
+        let queue = self.mailbox.queue().cloned().or(overflow);
+        if let Some(queue) = queue {
+            if self.shares() {
+                redistribute_queue(&queue, core).await;
+            }
+            transaction.remove(&queue);
+        }
+        if let Some(lasting) = &self.lasting {
+            self.erase(&client.id, lasting, &mut transaction);
+            core.sessions
+                .lasting
+                .fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+        }
+        if core.store.submit(transaction).is_err() {
+            // A store that takes nothing is opened anew, and the session expires again.
+            debug!(client = %client.id, "the end of a session could not be stored");
+        }
+    }
+
+    fn shares(&self) -> bool {
+        self.subscriptions
+            .keys()
+            .any(|filter| filter.share_group().is_some())
+    }
+
+    /// Deletes all entries of the session.
+    fn erase(&self, client: &str, lasting: &Lasting, transaction: &mut Transaction) {
+        transaction.delete(&key::session(client));
+        for filter in self.subscriptions.keys() {
+            transaction.delete(&key::subscription(client, filter.as_str()));
+        }
+        for packet_id in &lasting.handshakes.received {
+            transaction.delete(&key::received(client, *packet_id));
+        }
+        for sequence in &lasting.handshakes.released {
+            transaction.delete(&key::released(client, *sequence));
+        }
+    }
+}
+
+/// Gives messages of shared subscriptions to other sessions of their groups.
+pub(super) fn redistribute(messages: Vec<Delivery>, core: &Core, transaction: &mut Transaction) {
+    for delivery in messages {
+        let Some(share) = &delivery.terms.share else {
+            continue;
+        };
+        let Some(group) = core.router.group(share) else {
+            continue;
+        };
+        for index in delivery.range.clone() {
+            let message = delivery.run.get(index);
+            let Some((mailbox, terms)) = group.choose(message.topic, core.hooks.as_ref()) else {
+                break;
+            };
+            if mailbox.is_durable() && terms.qos(&message) > crate::codec::QoS::AtMostOnce {
+                mailbox.keep(&message, &terms, transaction);
+            } else {
+                let delivery = Delivery {
+                    run: Arc::clone(&delivery.run),
+                    range: index..index + 1,
+                    sequence: None,
+                    terms,
+                };
+                mailbox.push(delivery, transaction);
+            }
+        }
+    }
+}
+
+/// The same with all messages of a queue, block by block.
+async fn redistribute_queue(queue: &Queue, core: &Core) {
+    let mut reader = queue.reader();
+    loop {
+        let block = match reader.try_next() {
+            Ok(Some(block)) => block,
+            Ok(None) => return,
+            Err(error) => {
+                error!(queue = queue.name(), %error, "messages of a group cannot be read");
+                return;
+            }
+        };
+        let messages = block.records().filter_map(|(sequence, record)| {
+            let is_open = !queue.is_settled(sequence);
+            is_open.then(|| read_message(&record, None)).flatten()
+        });
+        let mut transaction = core.store.transaction();
+        redistribute(messages.collect(), core, &mut transaction);
+        if core.store.submit(transaction).is_err() {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,298 @@
+//! The sessions: who has a client identifier, and what outlives a connection.
+//!
+//! - A client identifier has one connection at a time. A newcomer tells the earlier one to go
+//!   and waits until it has handed over the session.
+//! - A session that outlives its connection is in the store as soon as its CONNACK leaves, and
+//!   comes back after a restart. When it ends, nothing of it is left.
+
+mod deadlines;
+mod kept;
+mod place;
+mod restore;
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use bytestring::ByteString;
+use parking_lot::Mutex;
+use tokio::{
+    sync::{Mutex as AsyncMutex, OwnedMutexGuard},
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use self::place::{Left, Place};
+use self::{
+    deadlines::Deadlines,
+    kept::{Kept, Lasting},
+};
+use crate::{
+    clock::unix_millis,
+    codec::Reason,
+    core::Core,
+    hooks::Client,
+    mailbox::Mailbox,
+    store::{StoreError, Transaction},
+    stored::{WillRecord, key},
+    will::Will,
+};
+
+/// All sessions.
+#[derive(Default)]
+pub(crate) struct Sessions {
+    slots: Mutex<HashMap<ByteString, Slot>>,
+    /// Sessions that outlive their connection.
+    lasting: AtomicUsize,
+    numbers: AtomicU64,
+    deadlines: Deadlines,
+}
+
+/// What there is of a client identifier.
+#[derive(Default)]
+struct Slot {
+    session: Arc<AsyncMutex<Option<Kept>>>,
+    /// The connection that came last, which has the session or waits for it.
+    latest: Option<Latest>,
+}
+
+struct Latest {
+    number: u64,
+    taken_over: CancellationToken,
+}
+
+/// What a client asks for with its CONNECT.
+pub(crate) struct Request {
+    pub(crate) client: Arc<Client>,
+    pub(crate) clean_start: bool,
+    /// Seconds that the session outlives the connection.
+    pub(crate) expiry: u32,
+    pub(crate) will: Option<Will>,
+}
+
+/// Why a client does not get a session.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refused {
+    pub(crate) reason: Reason,
+    pub(crate) what: &'static str,
+}
+
+impl From<StoreError> for Refused {
+    fn from(_: StoreError) -> Refused {
+        Refused {
+            reason: Reason::ServerUnavailable,
+            what: "the store takes nothing",
+        }
+    }
+}
+
+impl Sessions {
+    /// How many sessions there are whose client is not connected.
+    pub(crate) fn away(&self) -> usize {
+        let slots = self.slots.lock();
+        slots.values().filter(|slot| slot.latest.is_none()).count()
+    }
+
+    /// Messages that full queues dropped for newer ones.
+    pub(crate) fn dropped_oldest(&self) -> u64 {
+        let slots = self.slots.lock();
+        let queues = slots.values().filter_map(|slot| {
+            let kept = slot.session.try_lock().ok()?;
+            kept.as_ref()?.mailbox.queue().map(|queue| queue.records())
+        });
+        queues.sum()
+    }
+
+    /// Gives `client_id` to a new connection; the one before is told to go.
+    fn register(&self, core: &Arc<Core>, client_id: &ByteString) -> Registration {
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
+        let taken_over = CancellationToken::new();
+        let latest = Latest {
+            number,
+            taken_over: taken_over.clone(),
+        };
+        let mut slots = self.slots.lock();
+        let slot = slots.entry(client_id.clone()).or_default();
+        if let Some(earlier) = slot.latest.replace(latest) {
+            earlier.taken_over.cancel();
+        }
+        Registration {
+            session: Arc::clone(&slot.session),
+            core: Arc::clone(core),
+            client_id: client_id.clone(),
+            number,
+            taken_over,
+        }
+    }
+
+    /// The session of a client that nobody is connected to.
+    fn idle(&self, client_id: &ByteString) -> Option<OwnedMutexGuard<Option<Kept>>> {
+        let slots = self.slots.lock();
+        let slot = slots.get(client_id)?;
+        Arc::clone(&slot.session).try_lock_owned().ok()
+    }
+
+    /// Forgets a client identifier that has neither a connection nor a session.
+    fn tidy(&self, client_id: &ByteString) {
+        let mut slots = self.slots.lock();
+        let is_over = slots.get(client_id).is_some_and(|slot| {
+            slot.latest.is_none() && slot.session.try_lock().is_ok_and(|kept| kept.is_none())
+        });
+        if is_over {
+            slots.remove(client_id);
+        }
+    }
+}
+
+/// A connection's claim to a client identifier, given back when this is dropped.
+struct Registration {
+    core: Arc<Core>,
+    client_id: ByteString,
+    number: u64,
+    session: Arc<AsyncMutex<Option<Kept>>>,
+    taken_over: CancellationToken,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        {
+            let mut slots = self.core.sessions.slots.lock();
+            if let Some(slot) = slots.get_mut(&self.client_id)
+                && slot
+                    .latest
+                    .as_ref()
+                    .is_some_and(|latest| latest.number == self.number)
+            {
+                slot.latest = None;
+            }
+        }
+        self.core.sessions.tidy(&self.client_id);
+    }
+}
+
+/// Takes or makes the session that `request` asks for; whether there was one.
+///
+/// What must be durable before the CONNACK leaves joins `transaction`.
+///
+/// # Errors
+/// A bound is reached, the store takes nothing, or a later connection has the identifier.
+pub(crate) async fn attach(
+    core: &Arc<Core>,
+    request: Request,
+    transaction: &mut Transaction,
+) -> Result<(Place, bool), Refused> {
+    let registration = core.sessions.register(core, &request.client.id);
+    let waiting = Arc::clone(&registration.session).lock_owned();
+    let guard = tokio::select! {
+        biased;
+        () = registration.taken_over.cancelled() => return Err(Refused {
+            reason: Reason::SessionTakenOver,
+            what: "another connection has the client identifier",
+        }),
+        guard = timeout(core.limits.connect_timeout, waiting) => guard.map_err(|_| Refused {
+            reason: Reason::ServerUnavailable,
+            what: "the session was not handed over in time",
+        })?,
+    };
+    let mut place = Place::new(registration, guard);
+    let is_resumed = place.resumes(&request).await?;
+    if !is_resumed {
+        let kept = make(core, &request)?;
+        place.fill(kept);
+    }
+    place.begin(request, transaction);
+    Ok((place, is_resumed))
+}
+
+/// A new session.
+fn make(core: &Core, request: &Request) -> Result<Kept, Refused> {
+    let client = Arc::clone(&request.client);
+    if request.expiry == 0 {
+        let mailbox = core.transient_mailbox(client);
+        return Ok(Kept::new(mailbox, None));
+    }
+    let lasting = &core.sessions.lasting;
+    if lasting.load(Ordering::Relaxed) >= core.limits.max_sessions {
+        return Err(Refused {
+            reason: Reason::QuotaExceeded,
+            what: "as many sessions outlive their connections as the configuration allows",
+        });
+    }
+    let mailbox = core.durable_mailbox(client)?;
+    lasting.fetch_add(1, Ordering::Relaxed);
+    Ok(Kept::new(mailbox, Some(Lasting::new(request.expiry))))
+}
+
+/// Does what is due of `client_id` at `now`, if nobody is connected: publishes its will, ends
+/// its session.
+async fn visit(core: &Arc<Core>, client_id: &ByteString, now: u64) {
+    let Some(mut guard) = core.sessions.idle(client_id) else {
+        return;
+    };
+    let Some(kept) = guard.as_mut() else { return };
+    kept.deadline = None;
+    kept.publish_due_will(core, now);
+    if kept.has_expired(now) {
+        core.counters.sessions_expired.add(1);
+        if let Some(kept) = guard.take() {
+            kept.end(core).await;
+        }
+        drop(guard);
+        core.sessions.tidy(client_id);
+    } else {
+        kept.watch(core);
+    }
+}
+
+/// Does what is due of all sessions, and tells when there is something next.
+pub(crate) async fn visit_due(core: &Arc<Core>) -> Option<u64> {
+    let now = unix_millis();
+    while let Some(client_id) = core.sessions.deadlines.pop_due(now) {
+        visit(core, &client_id, now).await;
+    }
+    core.sessions.deadlines.next()
+}
+
+/// Waits until something may be due earlier than [`visit_due`] has told.
+pub(crate) async fn earlier_deadline(core: &Core) {
+    core.sessions.deadlines.changed().await;
+}
+
+pub(crate) use self::restore::{publish_orphaned_wills, restore};
+
+/// A will of a client whose session ended with its connection, which a kill has cut.
+pub(crate) struct OrphanedWill {
+    client_id: ByteString,
+    will: Will,
+}
+
+impl Core {
+    fn put_will(&self, client_id: &str, record: &WillRecord, transaction: &mut Transaction) {
+        transaction.put(&key::will(client_id), &record.encode());
+    }
+
+    fn transient_mailbox(&self, client: Arc<Client>) -> Arc<Mailbox> {
+        Arc::new(Mailbox::transient(
+            self.next_session(),
+            client,
+            self.store.clone(),
+            Arc::clone(&self.limits),
+            Arc::clone(&self.counters),
+        ))
+    }
+
+    fn durable_mailbox(&self, client: Arc<Client>) -> Result<Arc<Mailbox>, StoreError> {
+        let mailbox = Mailbox::durable(
+            self.next_session(),
+            client,
+            self.store.clone(),
+            Arc::clone(&self.limits),
+            Arc::clone(&self.counters),
+        )?;
+        Ok(Arc::new(mailbox))
+    }
+}
