@@ -96,39 +96,60 @@ pub(crate) async fn serve<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut socket = Socket::new(stream);
+    // What is needed to begin and to end a connection takes no memory meanwhile.
+    let greeting = Box::pin(greet(Socket::new(stream), peer, compat, core, &stop));
+    let Some(mut connection) = greeting.await else {
+        return;
+    };
+    let end = connection.run(&stop).await;
+    Box::pin(connection.end(end)).await;
+}
+
+/// Makes a connection of a stream on which CONNECT comes and can be accepted.
+async fn greet<S>(
+    mut socket: Socket<S>,
+    peer: Peer,
+    compat: Compat,
+    core: Arc<Core>,
+    stop: &CancellationToken,
+) -> Option<Box<Connection<S>>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let deadline = core.limits.connect_timeout;
     let greeting = tokio::select! {
         greeting = timeout(deadline, read_connect(&mut socket, peer, compat, &core)) => greeting,
-        () = stop.cancelled() => return,
+        () = stop.cancelled() => return None,
     };
-    let admitted = match greeting {
+    let Admitted { request, terms } = match greeting {
         Ok(Ok(admitted)) => admitted,
-        Ok(Err(what)) => return reject(socket, "", peer, what, &core).await,
+        Ok(Err(what)) => {
+            reject(socket, "", peer, what, &core).await;
+            return None;
+        }
         Err(_) => {
             core.fail("", peer, "no CONNECT came in time");
-            return;
+            return None;
         }
     };
-    let Admitted { request, terms } = admitted;
     let client_id = request.client.id.clone();
     let will = request.will.clone();
     let mut transaction = core.store.transaction();
-    match attach(&core, request, &mut transaction).await {
-        Ok((place, session_present)) => {
-            let mut connection = Connection::new(socket, terms, place, will, core);
-            connection.inbound.records = transaction;
-            let end = match connection.begin(session_present).await {
-                Ok(()) => connection.run(&stop).await,
-                Err(end) => end,
-            };
-            connection.end(end).await;
-        }
+    let (place, session_present) = match attach(&core, request, &mut transaction).await {
+        Ok(attached) => attached,
         Err(refused) => {
             terms.refuse(refused, &mut socket.output);
             reject(socket, &client_id, peer, refused.what, &core).await;
+            return None;
         }
+    };
+    let mut connection = Box::new(Connection::new(socket, terms, place, will, core));
+    connection.inbound.records = transaction;
+    if let Err(end) = connection.begin(session_present).await {
+        connection.end(end).await;
+        return None;
     }
+    Some(connection)
 }
 
 /// Sends what was answered to a client that is not served.
@@ -633,7 +654,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Publishes the will where it is due, hands over the session, and says goodbye.
-    async fn end(mut self, end: End) {
+    async fn end(mut self: Box<Self>, end: End) {
         let client = self.place.mailbox().client();
         let mut expiry = None;
         let (farewell, publishes_will) = match end {
@@ -761,5 +782,27 @@ async fn pause(until: Option<Instant>) {
     match until {
         Some(until) => sleep_until(until).await,
         None => std::future::pending().await,
+    }
+}
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    fn size_of_future<F>(
+        _: impl FnOnce(TcpStream, Peer, Arc<Core>, CancellationToken) -> F,
+    ) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn an_idle_connection_takes_little_memory() {
+        let task = size_of_future(|stream, peer, core, stop| {
+            serve(stream, peer, Compat::None, core, stop)
+        });
+        assert!(task <= 1_024, "{task} bytes");
+        let connection = size_of::<Connection<TcpStream>>();
+        assert!(connection <= 1_536, "{connection} bytes");
     }
 }

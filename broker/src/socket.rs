@@ -1,7 +1,7 @@
 //! A byte stream with its buffers.
 //!
-//! Reading and writing go on at once in one future; buffers are small while a
-//! connection is idle, grow with its traffic, and are bounded by their users.
+//! Reading and writing go on at once in one future; a connection that is idle has no
+//! buffers, others grow with its traffic, and are bounded by their users.
 
 use std::{
     future::poll_fn,
@@ -14,12 +14,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::codec::{DecodeError, Frame};
 
-/// The size of an idle connection's read buffer.
-const IDLE_BUFFER: usize = 2 * 1024;
+/// What a connection without a read buffer reads at most.
+const PROBE: usize = 1024;
 /// The size of a busy connection's read buffer, unless one packet needs more.
 const BUSY_BUFFER: usize = 64 * 1024;
-/// So many short reads in a row make a buffer idle.
-const SHORT_READS: u32 = 64;
+/// So many short reads in a row make a connection idle.
+const SHORT_READS: u32 = 16;
 
 /// A connection's stream, what was read from it and what is to be written.
 pub(crate) struct Socket<S> {
@@ -97,9 +97,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             }
         }
         if self.written == self.output.len() {
+            let is_idle = self.written < PROBE && self.output.capacity() > PROBE;
             self.written = 0;
             self.output.clear();
-            self.output.shrink_to(BUSY_BUFFER);
+            self.output.shrink_to(if is_idle { 0 } else { BUSY_BUFFER });
         }
         Ok(wrote)
     }
@@ -126,6 +127,9 @@ impl Input {
         if self.start == self.end {
             self.start = 0;
             self.end = 0;
+            if self.buffer.len() <= PROBE || self.short_reads >= SHORT_READS {
+                self.buffer = Vec::new();
+            }
         }
     }
 
@@ -135,24 +139,56 @@ impl Input {
         stream: &mut S,
         context: &mut Context<'_>,
     ) -> io::Result<Option<usize>> {
+        if self.buffer.is_empty() {
+            return self.probe(stream, context);
+        }
         self.make_room();
         let mut free = ReadBuf::new(&mut self.buffer[self.end..]);
-        match poll_once(stream, context, &mut free) {
-            Poll::Pending => Ok(None),
-            Poll::Ready(result) => {
-                let bytes = result?;
-                self.end += bytes;
-                self.adapt(bytes);
-                Ok(Some(bytes))
-            }
+        let Poll::Ready(result) = poll_once(stream, context, &mut free) else {
+            return Ok(None);
+        };
+        let bytes = result?;
+        self.end += bytes;
+        self.short_reads = if bytes < PROBE {
+            self.short_reads + 1
+        } else {
+            0
+        };
+        if self.end == self.buffer.len() && self.buffer.len() < BUSY_BUFFER {
+            let size = (self.buffer.len() * 4).min(BUSY_BUFFER);
+            self.buffer.resize(size, 0);
         }
+        Ok(Some(bytes))
     }
 
-    /// Room for the rest of the first packet, or for one busy read.
+    /// Reads without a buffer; only what comes needs one.
+    fn probe<S: AsyncRead + Unpin>(
+        &mut self,
+        stream: &mut S,
+        context: &mut Context<'_>,
+    ) -> io::Result<Option<usize>> {
+        let mut bytes = [0; PROBE];
+        let Poll::Ready(result) = poll_once(stream, context, &mut ReadBuf::new(&mut bytes)) else {
+            return Ok(None);
+        };
+        let count = result?;
+        self.short_reads = 0;
+        self.end = count;
+        self.buffer = bytes[..count].to_vec();
+        if count == PROBE {
+            self.buffer.resize(4 * PROBE, 0);
+        }
+        Ok(Some(count))
+    }
+
+    /// Room for the rest of the first packet, or for one read.
+    ///
+    /// A packet gets no more room at once than as much again as has come of it.
     fn make_room(&mut self) {
         let held = self.end - self.start;
         let needed = Frame::announced(&self.buffer[self.start..self.end])
             .unwrap_or(0)
+            .min(BUSY_BUFFER.max(2 * held))
             .max(held + 1);
         if self.start > 0
             && (self.end == self.buffer.len() || self.start + needed > self.buffer.len())
@@ -161,30 +197,8 @@ impl Input {
             self.start = 0;
             self.end = held;
         }
-        let size = needed.max(IDLE_BUFFER);
-        if self.buffer.len() < size {
-            self.buffer.resize(size, 0);
-        }
-    }
-
-    /// Grows after a read that filled the buffer, shrinks after many that did not.
-    fn adapt(&mut self, bytes: usize) {
-        if self.end == self.buffer.len() && self.buffer.len() < BUSY_BUFFER {
-            let size = (self.buffer.len() * 4).min(BUSY_BUFFER);
-            self.buffer.resize(size, 0);
-        }
-        self.short_reads = if bytes < IDLE_BUFFER {
-            self.short_reads + 1
-        } else {
-            0
-        };
-        if self.short_reads >= SHORT_READS
-            && self.buffer.len() > IDLE_BUFFER
-            && self.end <= IDLE_BUFFER
-        {
-            self.buffer.truncate(IDLE_BUFFER);
-            self.buffer.shrink_to_fit();
-            self.short_reads = 0;
+        if self.buffer.len() < needed {
+            self.buffer.resize(needed.max(PROBE), 0);
         }
     }
 }
