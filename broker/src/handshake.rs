@@ -16,6 +16,9 @@ use crate::{
     will::Will,
 };
 
+/// The longest client identifier; it is a part of keys in the store.
+const CLIENT_ID_BYTES: usize = 1024;
+
 /// A CONNECT that the broker can serve, if there is a session for it.
 pub(crate) struct Admitted {
     pub(crate) request: Request,
@@ -206,10 +209,10 @@ fn admit(
             "a client without an identifier asks for a session",
         ));
     }
-    if !compat.takes_client_id(connect.client_id) {
+    if connect.client_id.len() > CLIENT_ID_BYTES || !compat.takes_client_id(connect.client_id) {
         return Err(refused(
             Reason::ClientIdentifierNotValid,
-            "the client identifier is longer than 128 bytes or begins with $",
+            "the client identifier is too long, or begins with $ where that is not allowed",
         ));
     }
     let will = connect.will.as_ref().map(|will| admit_will(will, compat));

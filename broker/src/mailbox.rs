@@ -174,6 +174,9 @@ impl Mailbox {
     pub(crate) fn push(&self, delivery: Delivery, transaction: &mut Transaction) -> Pressure {
         let mut state = self.state.lock();
         if !self.is_connected() {
+            let is_unkept = |index: &u32| delivery.is_at_most_once(*index);
+            let unkept = delivery.range.clone().filter(is_unkept).count();
+            self.counters.messages_dropped_qos0.add(unkept as u64);
             return Pressure::Low;
         }
         if self.is_durable() {
@@ -190,13 +193,9 @@ impl Mailbox {
 
     /// Holds the messages at QoS 0.
     fn push_unkept(&self, state: &mut State, delivery: &Delivery) {
-        let is_unkept = |index: u32| {
-            let message = delivery.run.get(index);
-            delivery.terms.qos(&message) == QoS::AtMostOnce
-        };
         let mut range = delivery.range.clone();
-        while let Some(start) = range.find(|index| is_unkept(*index)) {
-            let end = range.find(|index| !is_unkept(*index));
+        while let Some(start) = range.find(|index| delivery.is_at_most_once(*index)) {
+            let end = range.find(|index| !delivery.is_at_most_once(*index));
             let unkept = Delivery {
                 range: start..end.unwrap_or(range.end),
                 ..delivery.clone()

@@ -173,6 +173,13 @@ pub(crate) struct Delivery {
     pub(crate) terms: Terms,
 }
 
+impl Delivery {
+    /// Whether the message at `index` of its run goes out at QoS 0.
+    pub(crate) fn is_at_most_once(&self, index: u32) -> bool {
+        self.terms.qos(&self.run.get(index)) == QoS::AtMostOnce
+    }
+}
+
 /// How a session gets the messages of a topic.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Terms {

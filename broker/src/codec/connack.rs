@@ -34,10 +34,16 @@ impl ConnAck<'_> {
         let is_accepted = self.reason == Reason::Success;
         let session_present = u8::from(self.session_present && is_accepted);
         match version {
-            // Its specification reserves the byte.
-            Version::V31 => out.extend_from_slice(&[0x20, 2, 0, self.reason.connack_v3()]),
-            Version::V311 => {
-                out.extend_from_slice(&[0x20, 2, session_present, self.reason.connack_v3()]);
+            Version::V31 | Version::V311 => {
+                // The specification of 3.1 reserves the byte.
+                let flags = if version == Version::V31 {
+                    0
+                } else {
+                    session_present
+                };
+                if let Some(code) = self.reason.connack_v3() {
+                    out.extend_from_slice(&[0x20, 2, flags, code]);
+                }
             }
             Version::V5 => {
                 let mut properties = Vec::new();

@@ -112,15 +112,17 @@ impl Reason {
         }
     }
 
-    /// The CONNACK return code of MQTT 3.1.1 (3.2.2.3) that comes closest.
-    pub(crate) fn connack_v3(self) -> u8 {
+    /// The CONNACK return code of MQTT 3.1.1 (3.2.2.3), if there is one that fits: else the
+    /// connection is closed without a CONNACK ([MQTT-3.2.2-6]).
+    pub(crate) fn connack_v3(self) -> Option<u8> {
         match self {
-            Reason::Success => 0,
-            Reason::UnsupportedProtocolVersion => 1,
-            Reason::ClientIdentifierNotValid => 2,
-            Reason::BadUserNameOrPassword | Reason::BadAuthenticationMethod => 4,
-            Reason::NotAuthorized | Reason::Banned => 5,
-            _ => 3,
+            Reason::Success => Some(0),
+            Reason::UnsupportedProtocolVersion => Some(1),
+            Reason::ClientIdentifierNotValid => Some(2),
+            Reason::ServerUnavailable | Reason::ServerBusy | Reason::QuotaExceeded => Some(3),
+            Reason::BadUserNameOrPassword | Reason::BadAuthenticationMethod => Some(4),
+            Reason::NotAuthorized | Reason::Banned => Some(5),
+            _ => None,
         }
     }
 }

@@ -115,17 +115,18 @@ impl Kept {
         }
     }
 
-    /// Ends it: a will that waits is published, shared messages go to others, and nothing is left.
-    pub(super) async fn end(mut self, core: &Core) {
+    /// Ends it: a will that waits is published, messages of groups go to their other sessions,
+    /// first those that are `in_flight`, and nothing is left.
+    pub(super) async fn end(mut self, in_flight: Vec<Delivery>, core: &Core) {
         let client = self.mailbox.client();
         debug!(client = %client.id, "the session ends");
         self.unwatch(core);
-        core.router
-            .unsubscribe(self.subscriptions.keys(), self.mailbox.id);
+        self.unsubscribe(core);
         self.publish_due_will(core, u64::MAX);
-        let (messages, overflow) = self.mailbox.disconnect();
+        let (waiting, overflow) = self.mailbox.disconnect();
         let mut transaction = core.store.transaction();
-        redistribute(messages.into(), core, &mut transaction);
+        redistribute(in_flight, core, &mut transaction);
+        redistribute(waiting, core, &mut transaction);
         let queue = self.mailbox.queue().cloned().or(overflow);
         if let Some(queue) = queue {
             if self.shares() {
@@ -142,6 +143,14 @@ impl Kept {
         if core.store.submit(transaction).is_err() {
             // A store that takes nothing is opened anew, and the session expires again.
             debug!(client = %client.id, "the end of a session could not be stored");
+        }
+    }
+
+    /// Takes its subscriptions out of the router.
+    pub(super) fn unsubscribe(&self, core: &Core) {
+        if !self.subscriptions.is_empty() {
+            core.router
+                .unsubscribe(self.subscriptions.keys(), self.mailbox.id);
         }
     }
 
@@ -167,7 +176,11 @@ impl Kept {
 }
 
 /// Gives messages of shared subscriptions to other sessions of their groups.
-pub(super) fn redistribute(messages: Vec<Delivery>, core: &Core, transaction: &mut Transaction) {
+fn redistribute(
+    messages: impl IntoIterator<Item = Delivery>,
+    core: &Core,
+    transaction: &mut Transaction,
+) {
     for delivery in messages {
         let Some(share) = &delivery.terms.share else {
             continue;
@@ -212,7 +225,7 @@ async fn redistribute_queue(queue: &Queue, core: &Core) {
             is_open.then(|| read_message(&record, None)).flatten()
         });
         let mut transaction = core.store.transaction();
-        redistribute(messages.collect(), core, &mut transaction);
+        redistribute(messages, core, &mut transaction);
         if core.store.submit(transaction).is_err() {
             return;
         }

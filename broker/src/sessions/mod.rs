@@ -190,7 +190,7 @@ pub(crate) async fn attach(
     let guard = tokio::select! {
         biased;
         () = registration.taken_over.cancelled() => return Err(Refused {
-            reason: Reason::SessionTakenOver,
+            reason: Reason::ServerBusy,
             what: "another connection has the client identifier",
         }),
         guard = timeout(core.limits.connect_timeout, waiting) => guard.map_err(|_| Refused {
@@ -239,7 +239,7 @@ async fn visit(core: &Arc<Core>, client_id: &ByteString, now: u64) {
     if kept.has_expired(now) {
         core.counters.sessions_expired.add(1);
         if let Some(kept) = guard.take() {
-            kept.end(core).await;
+            kept.end(Vec::new(), core).await;
         }
         drop(guard);
         core.sessions.tidy(client_id);

@@ -8,10 +8,7 @@ use tokio::sync::OwnedMutexGuard;
 use tokio_util::sync::CancellationToken;
 use tracing::trace;
 
-use super::{
-    Refused, Registration, Request,
-    kept::{Kept, redistribute},
-};
+use super::{Refused, Registration, Request, kept::Kept};
 use crate::{
     clock::unix_millis,
     codec::{QoS, Reason, RetainHandling, Subscribe, SubscriptionOptions, Unsubscribe},
@@ -35,6 +32,7 @@ pub(crate) struct Place {
     // The session is let go of first.
     session: OwnedMutexGuard<Option<Kept>>,
     registration: Registration,
+    is_left: bool,
 }
 
 /// What a connection leaves behind.
@@ -54,6 +52,7 @@ impl Place {
         Place {
             session,
             registration,
+            is_left: false,
         }
     }
 
@@ -67,7 +66,7 @@ impl Place {
         kept.publish_due_will(&core, unix_millis());
         if request.clean_start || kept.has_expired(unix_millis()) {
             if let Some(kept) = self.session.take() {
-                kept.end(&core).await;
+                kept.end(Vec::new(), &core).await;
             }
             return Ok(false);
         }
@@ -286,27 +285,23 @@ impl Place {
     /// The connection has ended: keeps the session or ends it.
     pub(crate) async fn leave(mut self, left: Left) {
         let core = Arc::clone(self.core());
-        core.counters.connections.subtract(1);
+        self.is_left = true;
         let Some(mut kept) = self.session.take() else {
             return;
         };
+        core.counters.connections.subtract(1);
         let now = unix_millis();
         let mut transaction = core.store.transaction();
         let expiry = left.expiry.unwrap_or(kept.expiry());
+        if let Some(lasting) = &mut kept.lasting {
+            lasting.handshakes = left.handshakes;
+        }
         let Some(lasting) = kept.lasting.as_mut().filter(|_| expiry > 0) else {
-            if let Some(lasting) = &mut kept.lasting {
-                lasting.handshakes = left.handshakes;
-            }
-            core.router
-                .unsubscribe(kept.subscriptions.keys(), kept.mailbox.id);
-            redistribute(left.shared, &core, &mut transaction);
-            submit(&core, transaction);
-            kept.end(&core).await;
+            kept.end(left.shared, &core).await;
             return;
         };
         lasting.expiry = expiry;
         lasting.left_at = Some(now);
-        lasting.handshakes = left.handshakes;
         if let Some(will) = left.will {
             let delay = u64::from(will.delay.min(expiry)) * 1000;
             let record = WillRecord {
@@ -325,7 +320,38 @@ impl Place {
     }
 }
 
+impl Drop for Place {
+    fn drop(&mut self) {
+        let core = Arc::clone(self.core());
+        if !std::mem::replace(&mut self.is_left, true) {
+            // The connection's task has panicked, or it never had a session.
+            if let Some(kept) = self.session.take() {
+                *self.session = kept.abandon(&core);
+            }
+        }
+    }
+}
+
 impl Kept {
+    /// What is left of a session whose connection went without a word about it.
+    fn abandon(mut self, core: &Core) -> Option<Kept> {
+        core.counters.connections.subtract(1);
+        let (_, overflow) = self.mailbox.disconnect();
+        if let Some(lasting) = &mut self.lasting {
+            lasting.left_at = Some(unix_millis());
+            lasting.handshakes.doubtful = usize::from(core.limits.max_inflight);
+            self.watch(core);
+            return Some(self);
+        }
+        self.unsubscribe(core);
+        if let Some(queue) = overflow {
+            let mut transaction = core.store.transaction();
+            transaction.remove(&queue);
+            submit(core, transaction);
+        }
+        None
+    }
+
     fn expiry(&self) -> u32 {
         self.lasting.as_ref().map_or(0, |lasting| lasting.expiry)
     }
