@@ -5,7 +5,7 @@
 
 use std::{
     io::{self, ErrorKind, Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::{Shutdown, SocketAddr, TcpStream},
     time::Duration,
 };
 
@@ -22,23 +22,65 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Long enough that nobody needs a PINGREQ; rumqttd refuses 0.
 const KEEP_ALIVE: u16 = 3600;
 
+/// The CONNACK of a session that begins.
+pub(crate) const CONNACK: [u8; 4] = [0x20, 2, 0, 0];
+
+/// The CONNACK of a session that was kept.
+const CONNACK_SESSION_PRESENT: [u8; 4] = [0x20, 2, 1, 0];
+
 /// Connects a clean session under `client_id` and makes its socket non-blocking.
 pub(crate) fn connect(
     address: SocketAddr,
     client_id: &str,
     subscription: Option<(&str, u8)>,
 ) -> io::Result<TcpStream> {
-    let mut stream = TcpStream::connect_timeout(&address, HANDSHAKE)?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(HANDSHAKE))?;
-    stream.write_all(&connect_packet(client_id))?;
-    expect(&mut stream, &[0x20, 2, 0, 0], "CONNACK")?;
+    let mut stream = greet(address, &connect_packet(client_id, true), &CONNACK)?;
     if let Some((filter, qos)) = subscription {
-        stream.write_all(&subscribe_packet(filter, qos))?;
-        expect(&mut stream, &[0x90, 3, 0, 1, qos], "SUBACK")?;
+        subscribe(&mut stream, filter, qos)?;
     }
     stream.set_nonblocking(true)?;
     Ok(stream)
+}
+
+/// Leaves a session behind that is subscribed to `filter` and outlives its connection.
+pub(crate) fn leave_session(
+    address: SocketAddr,
+    client_id: &str,
+    filter: &str,
+    qos: u8,
+) -> io::Result<()> {
+    let mut stream = greet(address, &connect_packet(client_id, false), &CONNACK)?;
+    subscribe(&mut stream, filter, qos)?;
+    stream.write_all(&[0xe0, 0])?;
+    stream.shutdown(Shutdown::Write)?;
+    // The broker has handled the DISCONNECT when it closes.
+    match stream.read(&mut [0])? {
+        0 => Ok(()),
+        _ => Err(broken("a message for a client that has left".to_owned())),
+    }
+}
+
+/// Comes back to a session that was left behind; an error where the broker has not kept it.
+pub(crate) fn resume_session(address: SocketAddr, client_id: &str) -> io::Result<TcpStream> {
+    greet(
+        address,
+        &connect_packet(client_id, false),
+        &CONNACK_SESSION_PRESENT,
+    )
+}
+
+fn greet(address: SocketAddr, connect: &[u8], answer: &[u8]) -> io::Result<TcpStream> {
+    let mut stream = TcpStream::connect_timeout(&address, HANDSHAKE)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(HANDSHAKE))?;
+    stream.write_all(connect)?;
+    expect(&mut stream, answer, "CONNACK")?;
+    Ok(stream)
+}
+
+fn subscribe(stream: &mut TcpStream, filter: &str, qos: u8) -> io::Result<()> {
+    stream.write_all(&subscribe_packet(filter, qos))?;
+    expect(stream, &[0x90, 3, 0, 1, qos], "SUBACK")
 }
 
 fn expect(stream: &mut TcpStream, wanted: &[u8], name: &str) -> io::Result<()> {
@@ -54,8 +96,10 @@ fn expect(stream: &mut TcpStream, wanted: &[u8], name: &str) -> io::Result<()> {
     }
 }
 
-fn connect_packet(client_id: &str) -> Vec<u8> {
-    let mut body = b"\x00\x04MQTT\x04\x02".to_vec();
+/// CONNECT; a session that is not clean outlives its connection.
+pub(crate) fn connect_packet(client_id: &str, clean: bool) -> Vec<u8> {
+    let mut body = b"\x00\x04MQTT\x04".to_vec();
+    body.push(if clean { 0x02 } else { 0x00 });
     body.extend(KEEP_ALIVE.to_be_bytes());
     push_text(&mut body, client_id);
     packet(0x10, &body)

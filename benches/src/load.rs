@@ -18,9 +18,12 @@ use crate::{
     wire::broken,
 };
 
+pub(crate) use plan::{Amount, Pace, Publishers, Subscription, Traffic};
+
 use publisher::Publisher;
 use subscriber::Subscriber;
 
+mod plan;
 mod publisher;
 mod subscriber;
 #[cfg(test)]
@@ -38,51 +41,6 @@ const DEAD: Duration = Duration::from_secs(20);
 
 /// No run takes longer.
 const LONGEST: Duration = Duration::from_secs(300);
-
-/// Who publishes.
-#[derive(Clone, Copy)]
-pub(crate) struct Publishers {
-    pub(crate) count: u16,
-    pub(crate) qos: u8,
-    /// Bytes of a payload.
-    pub(crate) payload: usize,
-    /// Messages of one publisher that may be unacknowledged; for QoS 1.
-    pub(crate) window: u64,
-    /// Each publisher has its own topic below this one.
-    pub(crate) topic: &'static str,
-}
-
-/// Who subscribes.
-#[derive(Clone, Copy)]
-pub(crate) struct Subscription {
-    pub(crate) filter: &'static str,
-    pub(crate) qos: u8,
-    pub(crate) pace: Option<Pace>,
-}
-
-/// A subscriber that takes its time at first.
-#[derive(Clone, Copy)]
-pub(crate) struct Pace {
-    pub(crate) per_second: u32,
-    pub(crate) until: Duration,
-}
-
-/// What is published in one run.
-#[derive(Clone, Copy)]
-pub(crate) struct Traffic {
-    pub(crate) amount: Amount,
-    /// Messages of one publisher that the slowest subscriber may be without.
-    pub(crate) lead: Option<u64>,
-    /// Every message has a topic that was never used before.
-    pub(crate) fresh_topics: bool,
-}
-
-/// When publishing ends.
-#[derive(Clone, Copy)]
-pub(crate) enum Amount {
-    For(Duration),
-    Messages(u64),
-}
 
 /// What a run has counted.
 #[derive(Debug)]
@@ -162,12 +120,17 @@ impl Load {
                 .push(Publisher::new(client, publishers, index));
         }
         for (index, subscription) in subscriptions.iter().enumerate() {
-            let subscribed = Some((subscription.filter, subscription.qos));
+            let own = subscription.paired.then_some(index);
+            let filter = match own {
+                Some(publisher) => format!("{}/{publisher}", subscription.filter),
+                None => subscription.filter.to_owned(),
+            };
+            let subscribed = Some((filter.as_str(), subscription.qos));
             let stream = connect(address, &format!("subscriber-{index}"), subscribed)?;
             let token = Token(load.publishers.len() + index);
             let client = Client::new(stream, load.poll.registry(), token)?;
             load.subscribers
-                .push(Subscriber::new(client, subscription.pace));
+                .push(Subscriber::new(client, subscription.pace, own));
         }
         Ok(load)
     }
@@ -240,6 +203,7 @@ impl Load {
         let received = self
             .subscribers
             .iter()
+            .filter(|subscriber| subscriber.hears(publisher))
             .map(|subscriber| subscriber.seen[publisher].unique());
         received.min().unwrap_or(u64::MAX)
     }
@@ -275,9 +239,20 @@ impl Load {
     }
 
     fn is_complete(&self) -> bool {
-        let sent: u64 = self.publishers.iter().map(|one| one.sent).sum();
         self.publishers.iter().all(|one| one.is_acknowledged())
-            && self.subscribers.iter().all(|one| one.unique() == sent)
+            && self
+                .subscribers
+                .iter()
+                .all(|one| one.unique() == self.wanted_by(one))
+    }
+
+    /// How many of the messages that were sent a subscriber is to get.
+    fn wanted_by(&self, subscriber: &Subscriber) -> u64 {
+        let publishers = self.publishers.iter().enumerate();
+        publishers
+            .filter(|(index, _)| subscriber.hears(*index))
+            .map(|(_, publisher)| publisher.sent)
+            .sum()
     }
 
     fn finish(&self, elapsed: Duration, stalls: u64) -> io::Result<Outcome> {
@@ -302,7 +277,7 @@ impl Load {
             received: self
                 .subscribers
                 .iter()
-                .map(|one| one.received(sent))
+                .map(|one| one.received(self.wanted_by(one)))
                 .collect(),
         })
     }

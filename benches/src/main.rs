@@ -17,7 +17,7 @@ use std::{
 use clap::{Parser, Subcommand};
 
 use crate::{
-    brokers::Broker,
+    brokers::{Broker, Threads},
     table::{Sample, Table},
     works::{Effort, WORKS, Work},
 };
@@ -28,6 +28,7 @@ mod inbox;
 mod load;
 mod process;
 mod seen;
+mod session;
 mod table;
 mod upstream;
 mod wire;
@@ -35,8 +36,8 @@ mod works;
 
 /// Measures the gateway, mosquitto and rumqttd side by side.
 ///
-/// Build the gateway first (`cargo build --release`), then run everything, which takes about a
-/// quarter of an hour, or a part of it: `--only ingest,fanin --rounds 3`.
+/// Build the gateway first (`cargo build --release`), then run everything, which takes about
+/// half an hour, or a part of it: `--only ingest,fanin --rounds 3`.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -44,7 +45,8 @@ struct Arguments {
     #[arg(long, value_name = "PATH")]
     gateway: Option<PathBuf>,
 
-    /// Only these works: ingest, fanin, fanout, fanin0, slow, paced, idle, topics
+    /// Only these works: ingest, fanin, fanout, fanin0, pairs, crowd, slow, offline, paced, idle,
+    /// idle4k, burst, restart, topics
     #[arg(long, value_name = "WORK", value_delimiter = ',')]
     only: Vec<String>,
 
@@ -149,6 +151,11 @@ fn run_work(
     rounds: usize,
     effort: &Effort,
 ) -> (Table, Vec<String>) {
+    let brokers: Vec<Broker> = brokers
+        .iter()
+        .filter(|broker| !work.without.contains(&broker.name()))
+        .flat_map(|broker| broker.variants(work.threads))
+        .collect();
     let reference = work.reference.iter().map(|reference| reference.name);
     let mut table = Table::new(reference.chain(brokers.iter().map(Broker::name)));
     let mut failures = Vec::new();
@@ -163,7 +170,7 @@ fn run_work(
             eprintln!("{} round {round}/{rounds}: {}", work.name, reference.name);
             take(&mut table, reference.name, round, (reference.run)(effort));
         }
-        for broker in brokers {
+        for broker in &brokers {
             eprintln!("{} round {round}/{rounds}: {}", work.name, broker.name());
             take(&mut table, broker.name(), round, (work.run)(broker, effort));
         }
@@ -183,7 +190,7 @@ fn chosen_works(arguments: &Arguments) -> io::Result<Vec<&'static Work>> {
 fn chosen_brokers(arguments: &Arguments, gateway: PathBuf) -> io::Result<Vec<Broker>> {
     let mut brokers = vec![Broker::Mosquitto, Broker::Rumqttd];
     if gateway.is_file() {
-        brokers.push(Broker::Gateway(gateway));
+        brokers.push(Broker::Gateway(gateway, Threads::PerCore));
     } else {
         eprintln!("no gateway at {}: measuring without it", gateway.display());
     }

@@ -1,8 +1,9 @@
-//! What the operating system says about a process: CPU time and memory, from `/proc`.
+//! What the operating system says about a process, from `/proc`: CPU time, memory, open files.
 
 use std::{
     fs, io,
     path::Path,
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
@@ -90,6 +91,42 @@ fn parse_mount_type(mounts: &str, path: &Path) -> Option<String> {
         .map(|(_, kind)| kind.to_owned())
 }
 
+/// Lets this process, and those that it starts, open `wanted` files.
+pub(crate) fn allow_open_files(wanted: u64) -> io::Result<()> {
+    let limits = fs::read_to_string("/proc/self/limits")?;
+    let (soft, hard) = parse_open_files(&limits)
+        .ok_or_else(|| io::Error::other(format!("cannot read {limits:?}")))?;
+    if soft >= wanted {
+        return Ok(());
+    }
+    if hard < wanted {
+        return Err(io::Error::other(format!(
+            "the machine allows a process {hard} open files; {wanted} are needed (ulimit -Hn)"
+        )));
+    }
+    let raised = Command::new("prlimit")
+        .args(["--pid", &std::process::id().to_string()])
+        .arg(format!("--nofile={hard}:{hard}"))
+        .status()?;
+    if raised.success() {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!("prlimit ended with {raised}")))
+    }
+}
+
+/// The soft and the hard limit.
+fn parse_open_files(limits: &str) -> Option<(u64, u64)> {
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))?;
+    let mut numbers = line.split_ascii_whitespace().map(|limit| match limit {
+        "unlimited" => Some(u64::MAX),
+        limit => limit.parse().ok(),
+    });
+    Some((numbers.next()??, numbers.next()??))
+}
+
 /// Waits until `moment`; for pacing, never for something to have happened.
 pub(crate) fn wait_until(moment: Instant) {
     loop {
@@ -130,6 +167,15 @@ mod tests {
             })
         );
         assert_eq!(parse_memory("Name:\tzombie\n"), None);
+    }
+
+    #[test]
+    fn open_files_have_a_soft_and_a_hard_limit() {
+        let limits =
+            "Max processes    1  2  processes\nMax open files   1024   unlimited   files\n";
+        assert_eq!(parse_open_files(limits), Some((1024, u64::MAX)));
+        assert_eq!(parse_open_files("Max processes 1 2 processes"), None);
+        assert!(allow_open_files(1).is_ok());
     }
 
     #[test]

@@ -7,16 +7,20 @@ use std::{
 };
 
 use crate::{
-    brokers::{Broker, Running},
+    brokers::{Broker, Running, Threads},
     load::{Load, Outcome, Publishers, Subscription, Traffic},
     process::{self, Memory},
     table::{Metric, Sample},
 };
 
+mod burst;
+mod contention;
 mod fan;
 mod idle;
 mod ingest;
+mod offline;
 mod paced;
+mod restart;
 mod slow;
 mod topics;
 
@@ -27,6 +31,10 @@ pub(crate) struct Work {
     pub(crate) summary: &'static str,
     /// The most rounds that are worth their time.
     pub(crate) rounds: usize,
+    /// The brokers that cannot do it.
+    pub(crate) without: &'static [&'static str],
+    /// The gateway does it with each of these numbers of threads; if there are none, as it is.
+    pub(crate) threads: &'static [Threads],
     /// The rows to which the others are compared.
     pub(crate) baselines: &'static [&'static str],
     /// One round with a broker of its own.
@@ -51,6 +59,8 @@ impl Work {
             name,
             summary,
             rounds: usize::MAX,
+            without: &[],
+            threads: &[],
             baselines: PEERS,
             run,
             reference: None,
@@ -66,9 +76,15 @@ pub(crate) const WORKS: &[Work] = &[
     fan::FANIN,
     fan::FANOUT,
     fan::FANIN0,
+    contention::PAIRS,
+    contention::CROWD,
     slow::WORK,
+    offline::WORK,
     paced::WORK,
     idle::WORK,
+    idle::IDLE4K,
+    burst::WORK,
+    restart::WORK,
     topics::WORK,
 ];
 

@@ -48,9 +48,14 @@ impl Publisher {
             qos,
             payload,
             topic,
+            one_topic,
             ..
         } = self.plan;
-        let topic = format!("{topic}/{}", self.index);
+        let topic = if one_topic {
+            topic.to_owned()
+        } else {
+            format!("{topic}/{}", self.index)
+        };
         self.frame = Frame::new(&topic, fresh_topics, qos, payload, run, self.index);
         (self.quota, self.sent, self.acknowledged, self.lost) = (quota, 0, 0, 0);
         self.news = Duration::ZERO;

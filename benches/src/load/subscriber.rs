@@ -11,6 +11,8 @@ use crate::{client::Client, inbox::Packet, seen::Seen, wire::broken};
 pub(super) struct Subscriber {
     pub(super) client: Client,
     pub(super) pace: Option<Pace>,
+    /// The one publisher that it hears; otherwise it hears all.
+    own: Option<usize>,
     /// Of each publisher.
     pub(super) seen: Vec<Seen>,
     handled: u64,
@@ -18,10 +20,11 @@ pub(super) struct Subscriber {
 }
 
 impl Subscriber {
-    pub(super) fn new(client: Client, pace: Option<Pace>) -> Self {
+    pub(super) fn new(client: Client, pace: Option<Pace>, own: Option<usize>) -> Self {
         Self {
             client,
             pace,
+            own,
             seen: Vec::new(),
             handled: 0,
             news: Duration::ZERO,
@@ -33,6 +36,10 @@ impl Subscriber {
         self.seen.resize_with(publishers, Seen::default);
         self.handled = 0;
         self.news = Duration::ZERO;
+    }
+
+    pub(super) fn hears(&self, publisher: usize) -> bool {
+        self.own.is_none_or(|own| own == publisher)
     }
 
     pub(super) fn is_held_back(&self, now: Duration) -> bool {
@@ -60,8 +67,12 @@ impl Subscriber {
                         self.client.acknowledge(packet_id);
                     }
                     self.handled += 1;
+                    let publisher = usize::from(mark.publisher);
+                    if !self.hears(publisher) {
+                        return Err(broken(format!("a subscriber was sent another's {mark:?}")));
+                    }
                     if mark.run == run
-                        && let Some(seen) = self.seen.get_mut(usize::from(mark.publisher))
+                        && let Some(seen) = self.seen.get_mut(publisher)
                     {
                         seen.insert(mark.sequence);
                     }
@@ -81,11 +92,12 @@ impl Subscriber {
         self.seen.iter().map(Seen::unique).sum()
     }
 
-    pub(super) fn received(&self, sent: u64) -> Received {
+    /// What it got of the `wanted` messages that it was to get.
+    pub(super) fn received(&self, wanted: u64) -> Received {
         let unique = self.unique();
         Received {
             unique,
-            missing: sent.saturating_sub(unique),
+            missing: wanted.saturating_sub(unique),
             duplicates: self.seen.iter().map(Seen::duplicates).sum(),
             late: self.seen.iter().map(Seen::late).sum(),
             elapsed: self.news,

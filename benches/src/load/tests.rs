@@ -18,11 +18,13 @@ const PUBLISHERS: Publishers = Publishers {
     payload: 64,
     window: 10,
     topic: "t",
+    one_topic: false,
 };
 const SUBSCRIPTION: Subscription = Subscription {
     filter: "t/#",
     qos: 1,
     pace: None,
+    paired: false,
 };
 
 /// Serves two publishers and one subscriber; `copies` says how often a message is delivered and
@@ -130,6 +132,29 @@ fn what_a_broker_loses_and_repeats_is_counted_exactly() {
             outcome.duplicates()
         ),
         (950, 50, 100)
+    );
+}
+
+#[test]
+fn a_paired_subscriber_is_to_get_what_its_own_publisher_sends_and_nothing_else() {
+    let paired = Subscription {
+        filter: "t",
+        paired: true,
+        ..SUBSCRIPTION
+    };
+    let own = |publisher, _| usize::from(publisher == 0);
+    let mut load = Load::connect(broker(own, Some), PUBLISHERS, &[paired]).unwrap();
+    let outcome = load.run(of(1000)).unwrap();
+    assert_eq!(
+        (outcome.sent, outcome.deliveries(), outcome.missing()),
+        (1000, 500, 0)
+    );
+
+    let mut load = Load::connect(broker(|_, _| 1, Some), PUBLISHERS, &[paired]).unwrap();
+    let error = load.run(of(8)).unwrap_err().to_string();
+    assert!(
+        error.starts_with("a subscriber was sent another's "),
+        "{error}"
     );
 }
 

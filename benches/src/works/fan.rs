@@ -4,7 +4,7 @@ use std::io;
 
 use super::{DUPLICATES, Effort, LATE, MISSING, STALLS, Sample, Work, figures, run_load};
 use crate::{
-    brokers::Broker,
+    brokers::{Broker, Keeps},
     load::{Amount, Publishers, Subscription, Traffic},
 };
 
@@ -72,18 +72,20 @@ struct Fan {
 }
 
 fn run(broker: &Broker, effort: &Effort, fan: &Fan) -> io::Result<Sample> {
-    let mut running = broker.start(&effort.directory)?;
+    let mut running = broker.start(&effort.directory, Keeps::Default)?;
     let publishers = Publishers {
         count: fan.publishers,
         qos: fan.qos,
         payload: 64,
         window: 100,
         topic: "bench/fan",
+        one_topic: false,
     };
     let subscription = Subscription {
         filter: "bench/fan/+",
         qos: fan.qos,
         pace: None,
+        paired: false,
     };
     let subscriptions = vec![subscription; fan.subscribers];
     let traffic = Traffic {

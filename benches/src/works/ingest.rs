@@ -4,7 +4,7 @@ use std::io;
 
 use super::{Effort, MISSING, Sample, Work, figures, per_message, run_load};
 use crate::{
-    brokers::Broker,
+    brokers::{Broker, Keeps},
     load::{Amount, Publishers, Traffic},
     table::Metric,
     upstream,
@@ -23,13 +23,14 @@ const PUBLISHERS: Publishers = Publishers {
     payload: 256,
     window: 20,
     topic: "bench/ingest",
+    one_topic: false,
 };
 
 /// With the work that goes on after the last acknowledgement: the delivery to the upstream.
 static CPU_IN_ALL: Metric = Metric::median("cpu in all", 2);
 
 fn run(broker: &Broker, effort: &Effort) -> io::Result<Sample> {
-    let mut running = broker.start(&effort.directory)?;
+    let mut running = broker.start(&effort.directory, Keeps::Default)?;
     let idle = running.cpu()?;
     let traffic = Traffic {
         amount: Amount::For(effort.time),
@@ -42,7 +43,7 @@ fn run(broker: &Broker, effort: &Effort) -> io::Result<Sample> {
 
     let mut sample = figures(outcome.sent, outcome.elapsed, &costs);
     sample.insert(2, (&CPU_IN_ALL, per_message(in_all, outcome.sent)));
-    if let Broker::Gateway(_) = broker {
+    if let Broker::Gateway(..) = broker {
         let missing = upstream::missing(&running.data(), &outcome.sent_by)?;
         sample.push((&MISSING, missing as f64));
     }

@@ -17,7 +17,7 @@ use super::{
     CPU, Cpu, Effort, MESSAGES, OTHERS_BUSY, Reference, Sample, Work, per_message, percent,
 };
 use crate::{
-    brokers::{Broker, Running},
+    brokers::{Broker, Keeps, Running},
     client::{Client, connect},
     inbox::Packet,
     process,
@@ -53,7 +53,7 @@ static WORST: Metric = Metric::max("max µs", 0);
 static REACHED: Metric = Metric::median("msg/s", 0);
 
 fn run(broker: &Broker, effort: &Effort) -> io::Result<Sample> {
-    let mut running = broker.start(&effort.directory)?;
+    let mut running = broker.start(&effort.directory, Keeps::Default)?;
     let messages = (effort.time.as_nanos() / PACE.as_nanos()) as usize;
     let before = Cpu::read(&running)?;
     let start = Instant::now();

@@ -6,7 +6,7 @@ use super::{
     Costs, DUPLICATES, Effort, LATE, OTHERS_BUSY, PEAK, Sample, Work, megabytes, percent, run_load,
 };
 use crate::{
-    brokers::Broker,
+    brokers::{Broker, Keeps},
     load::{Amount, Outcome, Pace, Publishers, Received, Subscription, Traffic},
     table::Metric,
 };
@@ -24,6 +24,7 @@ const PUBLISHERS: Publishers = Publishers {
     payload: 256,
     window: 20,
     topic: "bench/slow",
+    one_topic: false,
 };
 
 static RATE_OF_B: Metric = Metric::compared("B msg/s", 0);
@@ -46,6 +47,7 @@ fn run(broker: &Broker, effort: &Effort) -> io::Result<Sample> {
         filter: "bench/slow/#",
         qos: 1,
         pace: None,
+        paired: false,
     };
     let a = Subscription {
         pace: Some(Pace {
@@ -87,7 +89,7 @@ fn flood(
     subscriptions: &[Subscription],
     messages: u64,
 ) -> io::Result<(Outcome, Costs)> {
-    let mut running = broker.start(&effort.directory)?;
+    let mut running = broker.start(&effort.directory, Keeps::Default)?;
     let traffic = Traffic {
         amount: Amount::Messages(messages),
         lead: None,

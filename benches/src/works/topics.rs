@@ -7,7 +7,7 @@ use super::{
     percent, run_connected,
 };
 use crate::{
-    brokers::Broker,
+    brokers::{Broker, Keeps},
     load::{Amount, Load, Publishers, Subscription, Traffic},
     table::Metric,
 };
@@ -28,6 +28,7 @@ const PUBLISHERS: Publishers = Publishers {
     payload: 64,
     window: 50,
     topic: "bench/ingest",
+    one_topic: false,
 };
 
 /// No backlog, so that what grows is not a queue.
@@ -39,11 +40,12 @@ static GROWTH: Metric = Metric::median("growth MB", 1);
 
 fn run(broker: &Broker, effort: &Effort) -> io::Result<Sample> {
     let part = if effort.quick { 10 } else { 1 };
-    let mut running = broker.start(&effort.directory)?;
+    let mut running = broker.start(&effort.directory, Keeps::Default)?;
     let subscription = Subscription {
         filter: "#",
         qos: 1,
         pace: None,
+        paired: false,
     };
     let mut load = Load::connect(running.address(), PUBLISHERS, &[subscription])
         .map_err(|error| running.explain(error))?;
