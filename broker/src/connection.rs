@@ -227,14 +227,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Sends CONNACK when the session is on disk.
     async fn begin(&mut self, session_present: bool) -> Result<(), End> {
-        let (terms, core) = (&self.terms, &self.core);
-        self.inbound
-            .answer(|out| terms.accept(session_present, core, out));
-        self.inbound.submit(&self.core, &mut self.acks)?;
-        if let Some(ticket) = self.acks.last() {
-            self.durable.reached(ticket).await?;
-        }
-        self.release_acks();
+        let transaction =
+            std::mem::replace(&mut self.inbound.records, self.core.store.transaction());
+        let ticket = self.core.store.submit(transaction)?;
+        self.durable.reached(ticket).await?;
+        let out = &mut self.socket.output;
+        self.terms.accept(session_present, &self.core, out);
         Ok(())
     }
 
@@ -309,7 +307,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let next = self.core.retained.next(&mut cursor, unix_millis());
         self.place
             .retained_sent(&cursor, next.is_none(), &mut self.inbound.records);
-        let Some(deliveries) = next else { return };
+        let Some(deliveries) = next else {
+            if self.cursors.is_empty() {
+                self.cursors = VecDeque::new();
+            }
+            return;
+        };
         let mailbox = self.place.mailbox();
         let client = mailbox.client();
         let mut unkept = VecDeque::new();
@@ -773,7 +776,8 @@ fn check_compat(compat: Compat, publish: &Publish<'_>) -> Result<(), End> {
 
 async fn next_block(queue: &mut Option<(Queue, Reader)>) -> Result<Block, StoreError> {
     match queue {
-        Some((_, reader)) => reader.next().await,
+        // Most connections never read from a queue, and their task need not have room for it.
+        Some((_, reader)) => Box::pin(reader.next()).await,
         None => std::future::pending().await,
     }
 }

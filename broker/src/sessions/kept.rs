@@ -21,9 +21,9 @@ pub(super) const FOREVER: u32 = u32::MAX;
 /// A session, whether somebody is connected or not.
 pub(crate) struct Kept {
     pub(super) mailbox: Arc<Mailbox>,
-    pub(super) subscriptions: HashMap<TopicFilter, SubscriptionRecord>,
+    pub(super) subscriptions: HashMap<TopicFilter, Box<SubscriptionRecord>>,
     /// What there is of a session that outlives its connection.
-    pub(super) lasting: Option<Lasting>,
+    pub(super) lasting: Option<Box<Lasting>>,
     /// Where it is among the deadlines.
     pub(super) deadline: Option<u64>,
 }
@@ -59,13 +59,16 @@ impl Kept {
         Kept {
             mailbox,
             subscriptions: HashMap::new(),
-            lasting,
+            lasting: lasting.map(Box::new),
             deadline: None,
         }
     }
 
     pub(super) fn has_expired(&self, now: u64) -> bool {
-        let expires_at = self.lasting.as_ref().and_then(Lasting::expires_at);
+        let expires_at = self
+            .lasting
+            .as_ref()
+            .and_then(|lasting| lasting.expires_at());
         expires_at.is_some_and(|at| at <= now)
     }
 

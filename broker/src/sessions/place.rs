@@ -229,7 +229,7 @@ impl Place {
             transaction.put(&key, &record.encode());
         }
         let due = sends_retained.then(|| cursor(&filter, &record)).flatten();
-        kept.subscriptions.insert(filter, record);
+        kept.subscriptions.insert(filter, Box::new(record));
         Ok(due)
     }
 

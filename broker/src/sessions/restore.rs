@@ -110,7 +110,7 @@ fn read_subscriptions(
         };
         match (filter(rest), SubscriptionRecord::decode(value)) {
             (Some(filter), Some(record)) => {
-                kept.subscriptions.insert(filter, record);
+                kept.subscriptions.insert(filter, Box::new(record));
             }
             _ => complain(key),
         }
