@@ -138,6 +138,7 @@ impl Kept {
             transaction.remove(&queue);
         }
         if let Some(lasting) = &self.lasting {
+            core.sessions.note_queue(&client.id, None);
             self.erase(&client.id, lasting, &mut transaction);
             core.sessions
                 .lasting

@@ -37,7 +37,7 @@ use crate::{
     core::Core,
     hooks::Client,
     mailbox::Mailbox,
-    store::{StoreError, Transaction},
+    store::{Queue, StoreError, Transaction},
     stored::{WillRecord, key},
     will::Will,
 };
@@ -49,6 +49,8 @@ pub(crate) struct Sessions {
     /// Sessions that outlive their connection.
     lasting: AtomicUsize,
     numbers: AtomicU64,
+    /// Messages that were dropped by queues of sessions that have ended.
+    dropped_by_ended: AtomicU64,
     deadlines: Deadlines,
 }
 
@@ -58,6 +60,8 @@ struct Slot {
     session: Arc<AsyncMutex<Option<Kept>>>,
     /// The connection that came last, which has the session or waits for it.
     latest: Option<Latest>,
+    /// The queue of a session that outlives its connection.
+    queue: Option<Queue>,
 }
 
 struct Latest {
@@ -100,11 +104,21 @@ impl Sessions {
     /// Messages that full queues dropped for newer ones.
     pub(crate) fn dropped_oldest(&self) -> u64 {
         let slots = self.slots.lock();
-        let queues = slots.values().filter_map(|slot| {
-            let kept = slot.session.try_lock().ok()?;
-            kept.as_ref()?.mailbox.queue().map(|queue| queue.records())
-        });
-        queues.sum()
+        let queues = slots.values().filter_map(|slot| slot.queue.as_ref());
+        self.dropped_by_ended.load(Ordering::Relaxed) + queues.map(Queue::dropped).sum::<u64>()
+    }
+
+    /// Notes which queue the session of `client_id` has.
+    fn note_queue(&self, client_id: &ByteString, queue: Option<&Queue>) {
+        let earlier = self
+            .slots
+            .lock()
+            .get_mut(client_id)
+            .and_then(|slot| std::mem::replace(&mut slot.queue, queue.cloned()));
+        if let Some(ended) = earlier {
+            let dropped = ended.dropped();
+            self.dropped_by_ended.fetch_add(dropped, Ordering::Relaxed);
+        }
     }
 
     /// Gives `client_id` to a new connection; the one before is told to go.

@@ -74,6 +74,9 @@ impl Place {
     }
 
     pub(super) fn fill(&mut self, kept: Kept) {
+        let client_id = &self.registration.client_id;
+        let sessions = &self.registration.core.sessions;
+        sessions.note_queue(client_id, kept.mailbox.queue());
         *self.session = Some(kept);
     }
 

@@ -51,6 +51,7 @@ pub(crate) fn restore(core: &Core, alive: u64) -> Result<Vec<OrphanedWill>, Stor
         }
         kept.watch(core);
         let slot = Slot {
+            queue: kept.mailbox.queue().cloned(),
             session: Arc::new(tokio::sync::Mutex::new(Some(kept))),
             latest: None,
         };
