@@ -421,6 +421,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     fn handle(&mut self, frame: Frame<'_>) -> Result<(), End> {
         let version = self.terms.version;
+        frame.check_flags(version)?;
         match frame.packet_type {
             PacketType::Publish => {
                 self.publish(&Publish::decode(frame.flags, frame.body, version)?)

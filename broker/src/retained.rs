@@ -95,7 +95,8 @@ impl Retained {
         let messages = self.messages.read();
         let replaced = messages.topics.get(topic.as_byte_string());
         let (count, freed) = replaced.map_or((0, 0), |entry| (1, entry.bytes()));
-        messages.kept - count < self.max_messages
+        key::retained(topic).len() <= key::MAX
+            && messages.kept - count < self.max_messages
             && messages.bytes - freed + bytes + topic.len() + AROUND <= self.max_bytes
     }
 

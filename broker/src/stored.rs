@@ -31,6 +31,9 @@ const FORMAT: u8 = 1;
 
 /// The keys; the first byte says what an entry is.
 pub(crate) mod key {
+    /// The longest key that the store takes.
+    pub(crate) const MAX: usize = u16::MAX as usize;
+
     pub(crate) const ALIVE: &[u8] = b"A";
     pub(crate) const RECEIVED: u8 = b'I';
     pub(crate) const RELEASED: u8 = b'O';

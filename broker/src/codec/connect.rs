@@ -78,10 +78,12 @@ impl<'a> Connect<'a> {
         if flags.will {
             connect.will = Some(Will::take(&mut cursor, &flags, version)?);
         }
-        if flags.user_name {
+        // MQTT 3.1 (3.1) lets the remaining length decide whether these two are there.
+        let ends = |cursor: &Cursor<'_>| version == Version::V31 && cursor.is_empty();
+        if flags.user_name && !ends(&cursor) {
             connect.user_name = Some(cursor.string()?);
         }
-        if flags.password {
+        if flags.password && !ends(&cursor) {
             connect.password = Some(cursor.binary()?);
         }
         cursor.end()?;

@@ -1,6 +1,6 @@
 //! The fixed header (2.1): where a packet begins and ends.
 
-use super::{DecodeError, Reason};
+use super::{DecodeError, Reason, Version};
 
 /// One packet in the read buffer.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +56,15 @@ impl<'a> Frame<'a> {
         }))
     }
 
+    /// Whether the flags fit `version`: MQTT 3.1 (2.1) has DUP on more packets than PUBLISH.
+    pub(crate) fn check_flags(&self, version: Version) -> Result<(), DecodeError> {
+        let has_dup = self.packet_type != PacketType::Publish && self.flags & 8 != 0;
+        if has_dup && version != Version::V31 {
+            return Err(wrong_first_byte());
+        }
+        Ok(())
+    }
+
     /// How many bytes the first packet in `buffer` has, when that is known.
     pub(crate) fn announced(buffer: &[u8]) -> Option<usize> {
         remaining_length(buffer)
@@ -71,21 +80,23 @@ impl PacketType {
             0x30..=0x3F => Ok(PacketType::Publish),
             0x40 => Ok(PacketType::PubAck),
             0x50 => Ok(PacketType::PubRec),
-            0x62 => Ok(PacketType::PubRel),
+            0x62 | 0x6A => Ok(PacketType::PubRel),
             0x70 => Ok(PacketType::PubComp),
-            0x82 => Ok(PacketType::Subscribe),
-            0xA2 => Ok(PacketType::Unsubscribe),
+            0x82 | 0x8A => Ok(PacketType::Subscribe),
+            0xA2 | 0xAA => Ok(PacketType::Unsubscribe),
             0xC0 => Ok(PacketType::PingReq),
             0xE0 => Ok(PacketType::Disconnect),
             0xF0 => Ok(PacketType::Auth),
             0x20..=0x2F | 0x90..=0x9F | 0xB0..=0xBF | 0xD0..=0xDF => Err(DecodeError::protocol(
                 "a client sent a packet that only a server sends",
             )),
-            _ => Err(DecodeError::malformed(
-                "the packet type or its reserved flags are wrong",
-            )),
+            _ => Err(wrong_first_byte()),
         }
     }
+}
+
+fn wrong_first_byte() -> DecodeError {
+    DecodeError::malformed("the packet type or its reserved flags are wrong")
 }
 
 /// The remaining length and the size of the fixed header.

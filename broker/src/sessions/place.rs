@@ -206,6 +206,10 @@ impl Place {
             return Err(Reason::QuotaExceeded);
         }
         let client = kept.mailbox.client();
+        let key = key::subscription(&client.id, filter.as_str());
+        if kept.lasting.is_some() && key.len() > key::MAX {
+            return Err(Reason::TopicFilterInvalid);
+        }
         core.hooks.subscribe(&client, &filter)?;
         let sends_retained = filter.share_group().is_none()
             && compat.sends_retained(&filter)
@@ -228,7 +232,6 @@ impl Place {
         core.router.subscribe(&filter, &kept.mailbox, &record);
         trace!(client = %client.id, filter = filter.as_str(), "subscribed");
         if kept.lasting.is_some() {
-            let key = key::subscription(&client.id, filter.as_str());
             transaction.put(&key, &record.encode());
         }
         let due = sends_retained.then(|| cursor(&filter, &record)).flatten();
