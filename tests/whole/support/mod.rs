@@ -3,11 +3,13 @@
 pub(crate) mod dead_letters;
 pub(crate) mod firehose;
 pub(crate) mod gateway;
+pub(crate) mod memory;
 pub(crate) mod mosquitto;
 pub(crate) mod numbered;
 pub(crate) mod python;
 pub(crate) mod random;
 pub(crate) mod records;
+pub(crate) mod rumqttd;
 pub(crate) mod transcript;
 pub(crate) mod version;
 pub(crate) mod wait;
