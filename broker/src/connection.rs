@@ -25,6 +25,7 @@ use crate::{
     handshake::{Admitted, Terms, read_connect},
     inbound::{Inbound, NotTaken},
     keep_alive::{KeepAlive, silence},
+    listener::Handshake,
     mailbox::Pressure,
     peer::Peer,
     rate::Rate,
@@ -91,13 +92,21 @@ pub(crate) async fn serve<S>(
     stream: S,
     peer: Peer,
     compat: Compat,
+    handshake: Handshake,
     core: Arc<Core>,
     stop: CancellationToken,
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     // What is needed to begin and to end a connection takes no memory meanwhile.
-    let greeting = Box::pin(greet(Socket::new(stream), peer, compat, core, &stop));
+    let greeting = Box::pin(greet(
+        Socket::new(stream),
+        peer,
+        compat,
+        handshake,
+        core,
+        &stop,
+    ));
     let Some(mut connection) = greeting.await else {
         return;
     };
@@ -110,25 +119,26 @@ async fn greet<S>(
     mut socket: Socket<S>,
     peer: Peer,
     compat: Compat,
+    mut handshake: Handshake,
     core: Arc<Core>,
     stop: &CancellationToken,
 ) -> Option<Box<Connection<S>>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let deadline = core.limits.connect_timeout;
     let greeting = tokio::select! {
-        greeting = timeout(deadline, read_connect(&mut socket, peer, compat, &core)) => greeting,
+        greeting = handshake.limit(read_connect(&mut socket, peer, compat, &core)) => greeting,
         () = stop.cancelled() => return None,
     };
+    drop(handshake);
     let Admitted { request, terms } = match greeting {
         Ok(Ok(admitted)) => admitted,
         Ok(Err(what)) => {
             reject(socket, "", peer, what, &core).await;
             return None;
         }
-        Err(_) => {
-            core.fail("", peer, "no CONNECT came in time");
+        Err(cut) => {
+            core.fail("", peer, cut.what());
             return None;
         }
     };
@@ -388,7 +398,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Handles the packets that were read.
     fn handle_input(&mut self) -> Result<(), End> {
         let mut input = std::mem::take(&mut self.socket.input);
-        let mut handled = Ok(());
+        let (mut handled, mut publishes) = (Ok(()), 0);
         while handled.is_ok() && self.may_read() {
             match input.frame(self.core.limits.max_packet_size) {
                 Ok(Some(frame)) => {
@@ -396,6 +406,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     if frame.packet_type == PacketType::Publish && self.is_too_fast() {
                         break;
                     }
+                    publishes += u64::from(frame.packet_type == PacketType::Publish);
                     handled = self.handle(frame);
                     input.consume(length);
                 }
@@ -404,6 +415,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
         }
         self.socket.input = input;
+        if publishes > 0 {
+            self.core.counters.messages_received.add(publishes);
+        }
         handled
     }
 
@@ -467,14 +481,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     fn publish(&mut self, publish: &Publish<'_>) -> Result<(), End> {
         let (version, compat) = (self.terms.version, self.terms.compat);
-        self.core.counters.messages_received.add(1);
         let kind = match publish.qos {
             QoS::AtMostOnce => None,
             QoS::AtLeastOnce => Some(AckKind::PubAck),
             QoS::ExactlyOnce => Some(AckKind::PubRec),
         };
         check_compat(compat, publish)?;
+        let is_exactly_once = publish.qos == QoS::ExactlyOnce;
+        let is_repeated = is_exactly_once && self.session.has_received(publish.packet_id);
         if kind.is_some()
+            && !is_repeated
             && version == Version::V5
             && self.open_publishes() >= self.terms.receive_maximum
         {
@@ -485,7 +501,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         let alias = publish.properties.topic_alias;
         let topic = self.aliases.resolve(publish.topic, alias)?;
-        if publish.qos == QoS::ExactlyOnce && !self.session.receive(publish.packet_id) {
+        if is_repeated {
+            // It has been taken ([MQTT-4.3.3-10]).
             self.inbound
                 .acknowledge(AckKind::PubRec, publish.packet_id, Reason::Success);
             return Ok(());
@@ -506,13 +523,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 if version != Version::V5 && (kind.is_some() || reason == Reason::NotAuthorized) {
                     return Err(End::Failed { reason, what });
                 }
-                self.session.release(publish.packet_id);
                 reason
             }
         };
-        if publish.qos == QoS::ExactlyOnce && reason == Reason::Success && self.place.is_lasting() {
-            let key = key::received(self.inbound.client_id(), publish.packet_id);
-            self.inbound.records.put(&key, &[]);
+        if is_exactly_once && reason == Reason::Success {
+            self.session.receive(publish.packet_id);
+            if self.place.is_lasting() {
+                let key = key::received(self.inbound.client_id(), publish.packet_id);
+                self.inbound.records.put(&key, &[]);
+            }
         }
         if let Some(kind) = kind {
             self.inbound.acknowledge(kind, publish.packet_id, reason);
@@ -796,15 +815,15 @@ mod tests {
     use super::*;
 
     fn size_of_future<F>(
-        _: impl FnOnce(TcpStream, Peer, Arc<Core>, CancellationToken) -> F,
+        _: impl FnOnce(TcpStream, Peer, Handshake, Arc<Core>, CancellationToken) -> F,
     ) -> usize {
         size_of::<F>()
     }
 
     #[test]
     fn an_idle_connection_takes_little_memory() {
-        let task = size_of_future(|stream, peer, core, stop| {
-            serve(stream, peer, Compat::None, core, stop)
+        let task = size_of_future(|stream, peer, handshake, core, stop| {
+            serve(stream, peer, Compat::None, handshake, core, stop)
         });
         assert!(task <= 1_024, "{task} bytes");
         let connection = size_of::<Connection<TcpStream>>();

@@ -29,6 +29,16 @@ counters! {
     connections,
     /// Connections that were refused or ended with an error.
     connections_failed,
+    /// Connections that were refused because too many were open.
+    connections_refused_limit,
+    /// Connections that were refused because too many were open from their address.
+    connections_refused_address,
+    /// Connections that were refused because too many came in a second.
+    connections_refused_rate,
+    /// Connections that were closed before their CONNECT because their place was needed.
+    handshakes_evicted,
+    /// Connections whose task panicked.
+    connections_panicked,
     /// Messages that clients published.
     messages_received,
     /// Publishes that a hook refused.
@@ -56,7 +66,10 @@ counters! {
 }
 
 /// A number that many tasks count up and down.
+///
+/// It has a cache line to itself: tasks on other cores count something else meanwhile.
 #[derive(Debug, Default)]
+#[repr(align(64))]
 pub(crate) struct Counter(AtomicU64);
 
 impl Counter {

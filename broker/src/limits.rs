@@ -105,7 +105,7 @@ impl Default for Limits {
             max_connections: 10_000,
             max_connections_per_address: 10_000,
             connect_rate: 2_000,
-            max_handshakes: 1_000,
+            max_handshakes: 10_000,
             connect_timeout: Duration::from_secs(10),
             max_packet_size: 1024 * 1024,
             max_topic_length: 4096,

@@ -11,7 +11,7 @@ use crate::{
     codec::{Ack, AckKind, Outgoing, QoS, Reason, Version},
     counters::Counters,
     mailbox::Mailbox,
-    message::{Delivery, Queued, Terms},
+    message::{Delivery, Expired, Queued, Terms},
     window::{Step, Window},
 };
 
@@ -151,9 +151,14 @@ impl Session {
         });
     }
 
-    /// A QoS 2 publish arrived; false when it is one that was received before ([MQTT-4.3.3-10]).
-    pub(crate) fn receive(&mut self, packet_id: u16) -> bool {
-        self.handshakes.received.insert(packet_id)
+    /// A QoS 2 publish arrived.
+    pub(crate) fn receive(&mut self, packet_id: u16) {
+        self.handshakes.received.insert(packet_id);
+    }
+
+    /// Whether a QoS 2 publish was received before and not released.
+    pub(crate) fn has_received(&self, packet_id: u16) -> bool {
+        self.handshakes.received.contains(&packet_id)
     }
 
     /// QoS 2 publishes that were received and not released.
@@ -262,10 +267,15 @@ impl Session {
                 rest = Some(delivery);
                 break;
             }
-            let Ok(expiry) = message.expiry_at(now) else {
-                counters.messages_expired.add(1);
-                self.obsolete.extend(delivery.sequence.map(|_| position));
-                continue;
+            let expiry = match message.expiry_at(now) {
+                Ok(expiry) => expiry,
+                // What was sent once does not expire any more ([MQTT-4.3.3-7]).
+                Err(Expired) if dup => Some(0),
+                Err(Expired) => {
+                    counters.messages_expired.add(1);
+                    self.obsolete.extend(delivery.sequence.map(|_| position));
+                    continue;
+                }
             };
             let mut outgoing = outgoing(&message, &delivery.terms, expiry);
             outgoing.dup = dup && qos != QoS::AtMostOnce;
@@ -510,15 +520,15 @@ mod tests {
     #[test]
     fn a_release_of_an_unknown_publish_says_so() {
         let mut session = session(1, ROOM);
-        assert!(session.receive(7));
-        assert!(!session.receive(7));
+        session.receive(7);
+        assert!(session.has_received(7));
         let release = |session: &mut Session| acknowledge(session, AckKind::PubRel, 7, 0);
         assert_eq!(release(&mut session), Progress::Released(Reason::Success));
         assert_eq!(
             release(&mut session),
             Progress::Released(Reason::PacketIdentifierNotFound)
         );
-        assert!(session.receive(7));
+        assert!(!session.has_received(7));
     }
 
     #[test]

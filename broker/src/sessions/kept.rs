@@ -6,6 +6,7 @@ use perennial_rules::TopicFilter;
 use tracing::{debug, error};
 
 use crate::{
+    codec::QoS,
     core::Core,
     inbound::Inbound,
     mailbox::Mailbox,
@@ -133,7 +134,8 @@ impl Kept {
         let queue = self.mailbox.queue().cloned().or(overflow);
         if let Some(queue) = queue {
             if self.shares() {
-                redistribute_queue(&queue, core).await;
+                let handshakes = self.lasting.as_ref().map(|lasting| &lasting.handshakes);
+                redistribute_queue(&queue, handshakes, core).await;
             }
             transaction.remove(&queue);
         }
@@ -197,7 +199,7 @@ fn redistribute(
             let Some((mailbox, terms)) = group.choose(message.topic, core.hooks.as_ref()) else {
                 break;
             };
-            if mailbox.is_durable() && terms.qos(&message) > crate::codec::QoS::AtMostOnce {
+            if mailbox.is_durable() && terms.qos(&message) > QoS::AtMostOnce {
                 mailbox.keep(&message, &terms, transaction);
             } else {
                 let delivery = Delivery {
@@ -212,8 +214,10 @@ fn redistribute(
     }
 }
 
-/// The same with all messages of a queue, block by block.
-async fn redistribute_queue(queue: &Queue, core: &Core) {
+/// The same with all messages of a queue, block by block, but for those at QoS 2 that may have
+/// been sent ([MQTT-4.8.2-5]).
+async fn redistribute_queue(queue: &Queue, handshakes: Option<&Handshakes>, core: &Core) {
+    let (sent, mut doubtful) = handshakes.map_or((0, 0), |known| (known.sent, known.doubtful));
     let mut reader = queue.reader();
     loop {
         let block = match reader.try_next() {
@@ -224,10 +228,19 @@ async fn redistribute_queue(queue: &Queue, core: &Core) {
                 return;
             }
         };
-        let messages = block.records().filter_map(|(sequence, record)| {
-            let is_open = !queue.is_settled(sequence);
-            is_open.then(|| read_message(&record, None)).flatten()
-        });
+        let mut messages = Vec::new();
+        for (sequence, record) in block.records() {
+            if queue.is_settled(sequence) {
+                continue;
+            }
+            let may_be_sent = sequence < sent || doubtful > 0;
+            if sequence >= sent {
+                doubtful = doubtful.saturating_sub(1);
+            }
+            let is_theirs =
+                |message: &Delivery| !(may_be_sent && message.terms.granted == QoS::ExactlyOnce);
+            messages.extend(read_message(&record, None).filter(is_theirs));
+        }
         let mut transaction = core.store.transaction();
         redistribute(messages, core, &mut transaction);
         if core.store.submit(transaction).is_err() {
