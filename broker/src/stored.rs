@@ -32,7 +32,7 @@ const FORMAT: u8 = 1;
 /// The keys; the first byte says what an entry is.
 pub(crate) mod key {
     /// The longest key that the store takes.
-    pub(crate) const MAX: usize = u16::MAX as usize;
+    pub(crate) const MAX: usize = crate::store::Transaction::LONGEST_KEY;
 
     pub(crate) const ALIVE: &[u8] = b"A";
     pub(crate) const RECEIVED: u8 = b'I';

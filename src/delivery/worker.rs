@@ -185,6 +185,10 @@ impl Worker {
         let mut settlement = Settlement::new(&self.job);
         let (mut refused, mut outcomes) = (Vec::new(), Vec::new());
         for (sequence, bytes) in block.records() {
+            if self.job.queue.is_settled(sequence) {
+                // An earlier run was done with it, though not with one before it.
+                continue;
+            }
             let mark = Mark {
                 sequence,
                 attempts: 0,

@@ -5,7 +5,6 @@
 //! without any timer. After a failed write or sync it poisons the store and ends.
 
 use std::{
-    collections::VecDeque,
     io, mem,
     sync::Arc,
     thread,
@@ -14,18 +13,19 @@ use std::{
 
 use super::{
     Core, Durability, block,
-    disk::{Changes, Reach},
-    entries::Entries,
-    head::move_head,
+    changes::Changes,
+    disk::Reach,
+    head::{Heads, Moved},
     lock,
-    pending::{Item, Work},
-    queue::{QueueKind, QueueState, TRANSIENT, Tail},
+    purge::Purges,
+    queue::{TRANSIENT, Tail},
     rotation::Rotation,
-    ticket::{End, Ticket},
+    ticket::End,
+    work::{Item, Work},
 };
 
 /// Blocks that one commit removes at most, of each queue whose head moves and of removed ones.
-const REMOVALS: usize = 1024;
+pub(super) const REMOVALS: usize = 1024;
 
 /// Writes batch after batch until the store ends.
 pub(super) struct Committer {
@@ -33,19 +33,10 @@ pub(super) struct Committer {
     durability: Durability,
     rotation: Rotation,
     work: Work,
-    /// Queues whose head has moved further than is stored.
-    heads: Vec<Arc<QueueState>>,
-    purges: VecDeque<Purge>,
+    heads: Heads,
+    purges: Purges,
     /// Since when there is something that was not synced.
     unsynced: Option<Instant>,
-}
-
-/// A removed queue that has blocks left.
-struct Purge {
-    id: u32,
-    from: u64,
-    /// The catalog says so too.
-    recorded: bool,
 }
 
 /// What the committer does next.
@@ -56,18 +47,18 @@ enum Step {
 }
 
 impl Committer {
-    pub(super) fn new(core: Arc<Core>, durability: Durability, doomed: Vec<u32>) -> Committer {
-        let purges = doomed.into_iter().map(|id| Purge {
-            id,
-            from: 0,
-            recorded: true,
-        });
+    pub(super) fn new(
+        core: Arc<Core>,
+        durability: Durability,
+        heads: Heads,
+        purges: Purges,
+    ) -> Committer {
         Committer {
             durability,
             rotation: Rotation::new(core.memory, core.disk.unflushed()),
             work: Work::empty(),
-            heads: Vec::new(),
-            purges: purges.collect(),
+            heads,
+            purges,
             unsynced: None,
             core,
         }
@@ -152,18 +143,21 @@ impl Committer {
     fn commit(&mut self) -> fjall::Result<()> {
         self.rotation.keep_up(&self.core.disk)?;
         let mut work = mem::replace(&mut self.work, Work::empty());
-        let mut changes = self.core.disk.changes();
-        let freed = self.move_heads(&work, &mut changes)?;
+        let disk = &self.core.disk;
+        let mut changes = disk.changes();
+        let moves = self.heads.advance(disk, &work.items, &mut changes)?;
         let tails: Vec<Tail> = work
             .items
             .iter()
-            .map(|item| write_item(item, &mut changes))
+            .zip(&moves)
+            .map(|(item, moved)| write_item(item, moved, &mut changes))
             .collect();
         if let Some(created) = work.items.iter().rev().find(|item| item.created) {
             // Ids rise from queue to queue.
             changes.set_next_id((created.queue.id & !TRANSIENT) + 1);
         }
-        self.remove_queues(&work, &mut changes)?;
+        self.purges.add(&work.removed, &mut changes);
+        self.purges.go_on(disk, &mut changes)?;
         work.entries.write(&mut changes);
         self.write(changes, work.needs_sync())?;
 
@@ -174,8 +168,8 @@ impl Committer {
                 item.queue.move_tail(tail);
             }
         }
-        for (queue, bytes) in freed {
-            queue.release(0, bytes);
+        for moved in moves {
+            moved.queue.release(0, moved.freed);
         }
         // Before the ticket: whoever waits because of congestion looks again when it is durable.
         self.core.subtract_pending(bytes);
@@ -200,93 +194,6 @@ impl Committer {
         }
         Ok(())
     }
-
-    /// Moves the stored heads after the ones that users have moved; gives the bytes freed.
-    fn move_heads(
-        &mut self,
-        work: &Work,
-        changes: &mut Changes,
-    ) -> fjall::Result<Vec<(Arc<QueueState>, u64)>> {
-        for item in work.items.iter().filter(|item| item.head_moved) {
-            let known = self.heads.iter().any(|head| head.id == item.queue.id);
-            if !known {
-                self.heads.push(Arc::clone(&item.queue));
-            }
-        }
-        let mut freed = Vec::with_capacity(self.heads.len());
-        for queue in mem::take(&mut self.heads) {
-            if queue.is_removed() {
-                continue;
-            }
-            let bytes = move_head(&self.core.disk, &queue, changes, REMOVALS)?;
-            if queue.stored_head().sequence < queue.head() {
-                self.heads.push(Arc::clone(&queue));
-            }
-            freed.push((queue, bytes));
-        }
-        Ok(freed)
-    }
-
-    /// Takes removed queues out of the catalog and removes blocks of theirs.
-    fn remove_queues(&mut self, work: &Work, changes: &mut Changes) -> fjall::Result<()> {
-        for queue in &work.removed {
-            changes.remove_queue(queue.id);
-            let from = queue.stored_head().block;
-            if from < queue.tail().sequence {
-                self.purges.push_back(Purge {
-                    id: queue.id,
-                    from,
-                    recorded: false,
-                });
-            }
-        }
-        let mut room = REMOVALS;
-        while room > 0
-            && let Some(purge) = self.purges.front_mut()
-        {
-            let firsts = self.core.disk.block_firsts(purge.id, purge.from, room)?;
-            room -= firsts.len();
-            for first in firsts {
-                changes.remove_block(purge.id, first);
-                purge.from = first + 1;
-            }
-            if room > 0 {
-                if purge.recorded {
-                    changes.remove_doomed(purge.id);
-                }
-                self.purges.pop_front();
-            }
-        }
-        // New ones are at the end.
-        for purge in self.purges.iter_mut().rev() {
-            if mem::replace(&mut purge.recorded, true) {
-                break;
-            }
-            changes.insert_doomed(purge.id);
-        }
-        Ok(())
-    }
-}
-
-impl Work {
-    fn empty() -> Work {
-        Work {
-            ticket: Ticket::DONE,
-            items: Vec::new(),
-            removed: Vec::new(),
-            entries: Entries::default(),
-        }
-    }
-
-    /// Whether a power cut must not undo this: settlements are repeated, transient queues
-    /// dropped and lazy entries not missed, so these alone need no sync.
-    fn needs_sync(&self) -> bool {
-        let appended = |item: &Item| item.count > 0 && item.queue.kind == QueueKind::Durable;
-        let removed = |queue: &Arc<QueueState>| queue.kind == QueueKind::Durable;
-        self.items.iter().any(appended)
-            || self.removed.iter().any(removed)
-            || self.entries.is_promised()
-    }
 }
 
 /// Poisons the store when the committer ends in any way but the good one.
@@ -305,14 +212,18 @@ impl Drop for Ending {
     }
 }
 
-/// Writes what is new in a queue and gives its new end.
-fn write_item(item: &Item, changes: &mut Changes) -> Tail {
+/// Writes what is new in a queue but for what is dropped at once, and gives its new end.
+fn write_item(item: &Item, moved: &Moved, changes: &mut Changes) -> Tail {
     let queue = &item.queue;
     if item.created {
         changes.insert_queue(&queue.name, queue.id, queue.kind);
     }
-    let mut tail = queue.tail();
-    for (count, records) in block::cut(&item.records) {
+    if let Some(beyond) = item.settled.as_ref().and_then(|it| it.beyond.as_ref()) {
+        changes.set_beyond(queue.id, beyond);
+    }
+    let Tail { sequence, position } = moved.skipped;
+    let mut tail = queue.tail().after(sequence, position);
+    for (count, records) in block::cut(&item.records[position as usize..]) {
         let value = block::encode(tail.position, count, records);
         changes.insert_block(queue.id, tail.sequence, value);
         tail.sequence += u64::from(count);

@@ -7,15 +7,15 @@ use std::path::Path;
 
 use bytes::Bytes;
 use fjall::{
-    CompressionType, Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions,
-    OwnedWriteBatch, PersistMode, UserKey, UserValue, config::CompressionPolicy,
+    CompressionType, Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, PersistMode,
+    config::CompressionPolicy,
 };
 
 use super::{
     Durability, StoreError,
     catalog::{self, Catalog, FORMAT, FORMAT_KEY},
+    changes::Changes,
     entries::{given, stored},
-    queue::TRANSIENT,
     torn::open_without_torn,
 };
 
@@ -37,6 +37,9 @@ pub(super) struct Disk {
     entries: Keyspace,
     #[cfg(test)]
     pub(super) failing: Failing,
+    /// Writes that reached the disk.
+    #[cfg(test)]
+    pub(super) synced: std::sync::atomic::AtomicUsize,
 }
 
 /// What a test makes fail.
@@ -77,6 +80,8 @@ impl Disk {
             db,
             #[cfg(test)]
             failing: Failing::default(),
+            #[cfg(test)]
+            synced: Default::default(),
         };
         let found = disk.meta.get(FORMAT_KEY).map_err(failed)?;
         let found = found.map(|value| catalog::check_format(path, &value));
@@ -87,6 +92,11 @@ impl Disk {
             disk.write(changes, Reach::Disk).map_err(failed)?;
         }
         Ok(disk)
+    }
+
+    #[cfg(test)]
+    pub(super) fn format(&self) -> fjall::Result<Option<Vec<u8>>> {
+        Ok(self.meta.get(FORMAT_KEY)?.map(|value| value.to_vec()))
     }
 
     /// All of `meta`, for opening.
@@ -147,14 +157,7 @@ impl Disk {
 
     /// Changes to write together.
     pub(super) fn changes(&self) -> Changes {
-        Changes {
-            batch: self.db.batch(),
-            queues: self.queues.clone(),
-            meta: self.meta.clone(),
-            entries: self.entries.clone(),
-            bytes: 0,
-            is_promise: false,
-        }
+        Changes::new(self.db.batch(), &self.queues, &self.meta, &self.entries)
     }
 
     /// Writes `changes` together, as far as `reach`.
@@ -165,7 +168,13 @@ impl Disk {
             Reach::System => PersistMode::Buffer,
             Reach::Disk => PersistMode::SyncData,
         };
-        changes.batch.durability(Some(mode)).commit()
+        changes.batch.durability(Some(mode)).commit()?;
+        #[cfg(test)]
+        if reach == Reach::Disk {
+            self.synced
+                .fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        }
+        Ok(())
     }
 
     /// Syncs all that was written.
@@ -217,69 +226,6 @@ impl Disk {
     }
 }
 
-/// Changes that become visible and durable together.
-pub(super) struct Changes {
-    batch: OwnedWriteBatch,
-    queues: Keyspace,
-    meta: Keyspace,
-    entries: Keyspace,
-    bytes: u64,
-    /// They show that somebody may have been told that they are durable.
-    is_promise: bool,
-}
-
-impl Changes {
-    /// About how many bytes these add to the journal and to memory.
-    pub(super) fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    pub(super) fn insert_block(&mut self, queue: u32, first: u64, value: Vec<u8>) {
-        let key = block_key(queue, first);
-        self.bytes += entry_bytes(key.len(), value.len());
-        self.is_promise |= queue & TRANSIENT == 0;
-        self.batch.insert(&self.queues, key, value);
-    }
-
-    pub(super) fn remove_block(&mut self, queue: u32, first: u64) {
-        let key = block_key(queue, first);
-        self.bytes += entry_bytes(key.len(), 0);
-        // A block is written once, so that this tombstone need not outlive it.
-        self.batch.remove_weak(&self.queues, key);
-    }
-
-    pub(super) fn put_entry(&mut self, key: Vec<u8>, value: Vec<u8>) {
-        self.bytes += entry_bytes(key.len(), value.len());
-        self.batch
-            .insert(&self.entries, UserKey::from(key), UserValue::from(value));
-    }
-
-    pub(super) fn delete_entry(&mut self, key: Vec<u8>) {
-        self.bytes += entry_bytes(key.len(), 0);
-        self.batch.remove(&self.entries, UserKey::from(key));
-    }
-
-    /// Makes these changes recognizable as what somebody may be told is durable: blocks of
-    /// durable queues show it by themselves, all else does not.
-    pub(super) fn promise(&mut self) {
-        if !self.is_promise {
-            self.is_promise = true;
-            self.set_promise();
-        }
-    }
-
-    pub(super) fn insert_meta(&mut self, key: Vec<u8>, value: Vec<u8>) {
-        self.bytes += entry_bytes(key.len(), value.len());
-        self.batch
-            .insert(&self.meta, UserKey::from(key), UserValue::from(value));
-    }
-
-    pub(super) fn remove_meta(&mut self, key: Vec<u8>) {
-        self.bytes += entry_bytes(key.len(), 0);
-        self.batch.remove(&self.meta, UserKey::from(key));
-    }
-}
-
 #[cfg(test)]
 fn injected(failing: &std::sync::atomic::AtomicBool) -> fjall::Result<()> {
     if failing.load(std::sync::atomic::Ordering::SeqCst) {
@@ -318,16 +264,10 @@ fn separation() -> KvSeparationOptions {
         .staleness_threshold(MOSTLY_STALE)
 }
 
-/// Key and value with what memory and journal need around them.
-pub(super) fn entry_bytes(key: usize, value: usize) -> u64 {
-    const AROUND: usize = 64;
-    (AROUND + key + value) as u64
-}
-
 /// The length of a block's key.
 pub(super) const BLOCK_KEY: usize = 12;
 
-fn block_key(queue: u32, first: u64) -> [u8; BLOCK_KEY] {
+pub(super) fn block_key(queue: u32, first: u64) -> [u8; BLOCK_KEY] {
     let mut key = [0; BLOCK_KEY];
     key[..4].copy_from_slice(&queue.to_be_bytes());
     key[4..].copy_from_slice(&first.to_be_bytes());

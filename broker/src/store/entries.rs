@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::disk::{Changes, entry_bytes};
+use super::changes::{Changes, entry_bytes};
 
 /// The byte before every key. With its highest bit no key looks like that of a durable queue's
 /// block, which tells after a power cut that somebody was promised what the batch holds.

@@ -3,20 +3,24 @@
 //! - What is submitted gets a [`Ticket`]; it is durable once a commit covers it, and
 //!   [`Durable`] tells when. Submissions gather while the commit before them is synced.
 //! - A queue is read from its head in order. The head moves only past settled records, so a
-//!   crash repeats records and never skips one.
-//! - Every queue has limits; appending reserves room or says at once that there is none.
+//!   crash repeats records and never skips one. What is settled beyond the head stays settled.
+//! - Every queue has limits; appending reserves room or says at once that there is none, or the
+//!   oldest records make room.
 //! - After a failed write or sync the store is poisoned and takes nothing more.
 //! - Opening after a crash needs no repair.
 
 mod block;
 mod catalog;
+mod changes;
 mod committer;
 mod disk;
 mod entries;
 mod error;
 mod head;
 mod pending;
+mod purge;
 mod queue;
+mod ranges;
 mod reader;
 mod restore;
 mod rotation;
@@ -24,6 +28,7 @@ mod settled;
 mod ticket;
 mod torn;
 mod transaction;
+mod work;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -50,7 +55,9 @@ pub use self::{
 use self::{
     committer::Committer,
     disk::Disk,
+    head::Heads,
     pending::Pending,
+    purge::Purges,
     restore::{drop_transient, restore},
     ticket::{End, Publisher},
 };
@@ -109,11 +116,15 @@ impl Store {
             source: error.into(),
         })?;
         let mut pending = Pending::new(catalog.next_id);
+        let mut queues = Vec::new();
         for entry in &catalog.queues {
             if entry.kind == QueueKind::Durable {
-                pending.adopt(Arc::new(restore(&disk, entry)?), false);
+                let queue = Arc::new(restore(&disk, entry)?);
+                pending.adopt(Arc::clone(&queue), false);
+                queues.push(queue);
             }
         }
+        let (heads, purges) = (Heads::new(queues.into_iter()), Purges::new(doomed));
         let core = Arc::new(Core {
             disk,
             pending: Mutex::new(pending),
@@ -122,7 +133,7 @@ impl Store {
             pending_bytes: AtomicUsize::new(0),
             memory: config.memory,
         });
-        let committer = Committer::new(Arc::clone(&core), config.durability, doomed)
+        let committer = Committer::new(Arc::clone(&core), config.durability, heads, purges)
             .spawn()
             .map_err(|error| StoreError::Open {
                 path: config.path,

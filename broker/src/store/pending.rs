@@ -9,13 +9,18 @@ use super::{
     StoreError,
     entries::Entries,
     queue::{QueueKind, QueueLimits, QueueState, TRANSIENT},
+    settled::Settled,
     ticket::{End, Ticket},
     transaction::{Settlement, Transaction},
+    work::{Item, Progress, Work},
 };
 
 /// Buffers kept for reuse, and the largest that is kept.
 const SPARES: usize = 16;
 const LARGEST_SPARE: usize = 512 * 1024;
+
+/// How many ranges beyond a queue's head are written; the highest others are not.
+const MOST_RANGES: usize = 1024;
 
 /// The queues and the batch that is being gathered.
 #[derive(Debug)]
@@ -41,22 +46,14 @@ pub(super) struct Pending {
 #[derive(Debug)]
 struct Gathering {
     state: Arc<QueueState>,
-    /// The sequence of the next record.
-    next: u64,
     records: Vec<u8>,
     count: u64,
-    head_moved: bool,
+    /// Something was settled.
+    settled: bool,
+    /// The catalog may have ranges that are settled beyond the head.
+    has_beyond: bool,
     created: bool,
     changed: bool,
-}
-
-/// A batch for the committer.
-#[derive(Debug)]
-pub(super) struct Work {
-    pub(super) ticket: Ticket,
-    pub(super) items: Vec<Item>,
-    pub(super) removed: Vec<Arc<QueueState>>,
-    pub(super) entries: Entries,
 }
 
 /// What became of a transaction.
@@ -67,17 +64,6 @@ pub(super) struct Submitted {
     pub(super) bytes: usize,
     /// Gathered bytes that it made needless.
     pub(super) freed: usize,
-}
-
-/// What a batch does to one queue.
-#[derive(Debug)]
-pub(super) struct Item {
-    pub(super) queue: Arc<QueueState>,
-    pub(super) created: bool,
-    /// Records with their lengths before them, to be written at the queue's end.
-    pub(super) records: Vec<u8>,
-    pub(super) count: u64,
-    pub(super) head_moved: bool,
 }
 
 impl Pending {
@@ -102,11 +88,11 @@ impl Pending {
         let id = state.id;
         self.names.insert(Arc::from(&*state.name), id);
         let mut queue = Gathering {
-            next: state.tail().sequence,
+            has_beyond: !created,
             state,
             records: Vec::new(),
             count: 0,
-            head_moved: false,
+            settled: false,
             created,
             changed: false,
         };
@@ -139,8 +125,9 @@ impl Pending {
             QueueKind::Transient => self.next_id | TRANSIENT,
         };
         self.next_id += 1;
+        let settled = Settled::below(0);
         let (head, tail) = Default::default();
-        let state = Arc::new(QueueState::new(id, name, kind, head, tail));
+        let state = Arc::new(QueueState::new(id, name, kind, head, settled, tail));
         state.limit(limits);
         self.adopt(Arc::clone(&state), true);
         Ok(state)
@@ -198,7 +185,6 @@ impl Pending {
         }
         queue.records.extend_from_slice(records);
         queue.count += count;
-        queue.next += count;
         queue.mark(&mut self.changed);
         true
     }
@@ -210,8 +196,8 @@ impl Pending {
         let range = &settlement.sequences;
         let readable = queue.state.tail().sequence;
         let range = range.start..range.end.min(readable);
-        if queue.state.settle(range) {
-            queue.head_moved = true;
+        if queue.state.settle(range) > 0 {
+            queue.settled = true;
             queue.mark(&mut self.changed);
         }
     }
@@ -310,8 +296,17 @@ impl Gathering {
             created: std::mem::take(&mut self.created),
             records: std::mem::take(&mut self.records),
             count: std::mem::take(&mut self.count),
-            head_moved: std::mem::take(&mut self.head_moved),
+            settled: std::mem::take(&mut self.settled).then(|| self.progress()),
         }
+    }
+
+    fn progress(&mut self) -> Progress {
+        let (head, beyond) = self.state.settled(MOST_RANGES);
+        // A transient queue is not there to be read again.
+        let has_beyond = !beyond.is_empty() && self.state.kind == QueueKind::Durable;
+        let had_beyond = std::mem::replace(&mut self.has_beyond, has_beyond);
+        let beyond = (has_beyond || had_beyond).then_some(beyond);
+        Progress { head, beyond }
     }
 }
 
@@ -323,4 +318,44 @@ fn find<'a>(
     queues
         .get_mut(&state.id)
         .filter(|queue| Arc::ptr_eq(&queue.state, state))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::queue::{Tail, WhenFull},
+        *,
+    };
+
+    #[test]
+    fn a_batch_has_nothing_that_was_settled_after_it_was_taken() {
+        let limits = QueueLimits {
+            records: 10,
+            bytes: 100,
+            when_full: WhenFull::Refuse,
+        };
+        let mut pending = Pending::new(0);
+        let queue = pending.open("q", QueueKind::Durable, limits).unwrap();
+        (0..10).for_each(|_| queue.reserve(10).unwrap());
+        queue.move_tail(Tail {
+            sequence: 10,
+            position: 100,
+        });
+        let settlement = |sequences| Settlement {
+            queue: Arc::clone(&queue),
+            sequences,
+        };
+        pending.settle(&settlement(0..2));
+        pending.settle(&settlement(5..6));
+        pending.settle(&settlement(7..8));
+        let mut work = Work::empty();
+        pending.take(&mut work);
+        pending.settle(&settlement(2..4));
+        pending.settle(&settlement(8..9));
+
+        let progress = work.items[0].settled.as_ref().unwrap();
+        assert_eq!(progress.head, 2);
+        assert_eq!(progress.beyond, Some(vec![5..6, 7..8]));
+        assert_eq!(queue.settled(9), (4, vec![5..6, 7..9]));
+    }
 }

@@ -26,7 +26,7 @@ pub enum QueueKind {
 /// alone says whether anybody may have been told that it is durable.
 pub(super) const TRANSIENT: u32 = 1 << 31;
 
-/// How much a queue takes: what would pass one of these is refused.
+/// How much a queue takes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct QueueLimits {
     /// The largest number of records.
@@ -43,7 +43,12 @@ pub enum WhenFull {
     /// It is refused.
     #[default]
     Refuse,
-    /// It is taken, and the oldest records are dropped until the others fit.
+    /// It is taken, and with the commit that writes it the oldest records are dropped until the
+    /// others fit; they count as settled. Only a record larger than the limit of bytes is refused.
+    ///
+    /// Between two commits the queue holds what is gathered beside what its limits allow. One
+    /// commit drops at most 1,024 blocks, a block being what an earlier commit wrote of the
+    /// queue; when that is not enough, the next ones follow at once.
     DropOldest,
 }
 
@@ -85,7 +90,16 @@ impl Queue {
         self.state.head()
     }
 
+    /// The records that were dropped to make room since the store was opened.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.state.dropped.load(Ordering::Relaxed)
+    }
+
     /// Whether `sequence` is settled, be it beyond the head.
+    ///
+    /// A restart keeps what was settled, up to 1,024 ranges beyond the head; when there are
+    /// more, a crash makes those at the highest sequences unsettled again.
     #[must_use]
     pub fn is_settled(&self, sequence: u64) -> bool {
         sequence < self.state.head() || lock(&self.state.settled).contains(sequence)
@@ -95,8 +109,12 @@ impl Queue {
     #[must_use]
     pub fn has_room(&self, bytes: u64) -> bool {
         let needed = bytes.saturating_add(PREFIX as u64);
+        let byte_limit = self.state.byte_limit.load(Ordering::Relaxed);
+        if self.state.drops_oldest.load(Ordering::Relaxed) {
+            return needed <= byte_limit;
+        }
         self.records() < self.state.record_limit.load(Ordering::Relaxed)
-            && self.bytes().saturating_add(needed) <= self.state.byte_limit.load(Ordering::Relaxed)
+            && self.bytes().saturating_add(needed) <= byte_limit
     }
 
     /// A reader that starts at the head.
@@ -130,6 +148,8 @@ pub(super) struct QueueState {
     pub(super) opened_at: u64,
     record_limit: AtomicU64,
     byte_limit: AtomicU64,
+    drops_oldest: AtomicBool,
+    dropped: AtomicU64,
     records: AtomicU64,
     bytes: AtomicU64,
     settled: Mutex<Settled>,
@@ -143,16 +163,16 @@ pub(super) struct QueueState {
     pub(super) grown: Notify,
 }
 
-/// The head as far as the committer has written it.
+/// The head as far as the committer has removed what is below it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct StoredHead {
     /// The first sequence of the block that the head is in; the tail when all is settled.
     pub(super) block: u64,
     /// The position of that block.
     pub(super) position: u64,
-    /// The first sequence that is not settled.
+    /// The first sequence that is not settled, or the block's while there are more to remove.
     pub(super) sequence: u64,
-    /// Where the head's record begins, in bytes of records into its block.
+    /// Where that record begins, in bytes of records into its block.
     pub(super) offset: u64,
 }
 
@@ -163,12 +183,23 @@ pub(super) struct Tail {
     pub(super) position: u64,
 }
 
+impl Tail {
+    /// The end after `records` more that have `bytes`.
+    pub(super) fn after(self, records: u64, bytes: u64) -> Tail {
+        Tail {
+            sequence: self.sequence + records,
+            position: self.position + bytes,
+        }
+    }
+}
+
 impl QueueState {
     pub(super) fn new(
         id: u32,
         name: &str,
         kind: QueueKind,
         head: StoredHead,
+        settled: Settled,
         tail: Tail,
     ) -> QueueState {
         QueueState {
@@ -178,10 +209,12 @@ impl QueueState {
             opened_at: tail.sequence,
             record_limit: AtomicU64::new(u64::MAX),
             byte_limit: AtomicU64::new(u64::MAX),
-            records: AtomicU64::new(tail.sequence - head.sequence),
+            drops_oldest: AtomicBool::new(false),
+            dropped: AtomicU64::new(0),
+            records: AtomicU64::new(settled.unsettled_below(tail.sequence)),
             bytes: AtomicU64::new(tail.position - (head.position + head.offset)),
-            settled: Mutex::new(Settled::below(head.sequence)),
-            head: AtomicU64::new(head.sequence),
+            head: AtomicU64::new(settled.head()),
+            settled: Mutex::new(settled),
             tail: AtomicU64::new(tail.sequence),
             tail_position: AtomicU64::new(tail.position),
             stored_head: Mutex::new(head),
@@ -193,10 +226,20 @@ impl QueueState {
     pub(super) fn limit(&self, limits: QueueLimits) {
         self.record_limit.store(limits.records, Ordering::Relaxed);
         self.byte_limit.store(limits.bytes, Ordering::Relaxed);
+        let drops_oldest = limits.when_full == WhenFull::DropOldest;
+        self.drops_oldest.store(drops_oldest, Ordering::Relaxed);
     }
 
     /// Takes room for one record of `bytes`, its length prefix with them.
     pub(super) fn reserve(&self, bytes: u64) -> Result<(), QueueFull> {
+        if self.drops_oldest.load(Ordering::Relaxed) {
+            if bytes > self.byte_limit.load(Ordering::Relaxed) {
+                return Err(QueueFull);
+            }
+            self.records.fetch_add(1, Ordering::Relaxed);
+            self.bytes.fetch_add(bytes, Ordering::Relaxed);
+            return Ok(());
+        }
         add_within(&self.records, 1, &self.record_limit)?;
         add_within(&self.bytes, bytes, &self.byte_limit).inspect_err(|_| self.release(1, 0))
     }
@@ -211,15 +254,53 @@ impl QueueState {
         self.head.load(Ordering::Acquire)
     }
 
-    /// Settles `range` and tells whether this moves the head that readers and users see; the
-    /// committer stores it afterwards.
-    pub(super) fn settle(&self, range: Range<u64>) -> bool {
+    /// Settles `range` and tells how many of its sequences were not settled before.
+    ///
+    /// This moves the head that readers and users see; the committer stores it afterwards.
+    pub(super) fn settle(&self, range: Range<u64>) -> u64 {
         let mut settled = lock(&self.settled);
-        let before = settled.head();
         let fresh = settled.settle(range);
         self.release(fresh, 0);
         self.head.store(settled.head(), Ordering::Release);
-        settled.head() > before
+        fresh
+    }
+
+    /// The head, and up to `most` ranges that are settled beyond it.
+    pub(super) fn settled(&self, most: usize) -> (u64, Vec<Range<u64>>) {
+        let settled = lock(&self.settled);
+        (settled.head(), settled.beyond().take(most).collect())
+    }
+
+    /// Where the head has to be at least for the limits to hold when the queue ends at `tail`.
+    pub(super) fn room_goal(&self, tail: Tail) -> Tail {
+        if !self.drops_oldest.load(Ordering::Relaxed) {
+            return Tail::default();
+        }
+        let settled = lock(&self.settled);
+        let held = settled.unsettled_below(tail.sequence);
+        let record_limit = self.record_limit.load(Ordering::Relaxed);
+        let byte_limit = self.byte_limit.load(Ordering::Relaxed);
+        // Within the limit the head stays: its users may have settled more than is to be written.
+        let sequence = match held.saturating_sub(record_limit) {
+            0 => 0,
+            excess => settled.after(excess),
+        };
+        Tail {
+            sequence,
+            position: tail.position.saturating_sub(byte_limit),
+        }
+    }
+
+    /// Drops what is below `sequence` and not settled, if the queue drops its oldest records.
+    ///
+    /// Gives the head that this leads to: it has passed what was settled beyond `sequence`.
+    pub(super) fn drop_below(&self, sequence: u64) -> u64 {
+        if !self.drops_oldest.load(Ordering::Relaxed) {
+            return sequence;
+        }
+        let dropped = self.settle(0..sequence);
+        self.dropped.fetch_add(dropped, Ordering::Relaxed);
+        self.head()
     }
 
     pub(super) fn stored_head(&self) -> StoredHead {

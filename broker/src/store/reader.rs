@@ -73,6 +73,8 @@ impl Reader {
     }
 
     /// Goes back to the head: what is not settled is read again.
+    ///
+    /// So is what is settled beyond the head; [`Queue::is_settled`] tells the two apart.
     pub fn rewind(&mut self) {
         self.cursor = Cursor::at(self.queue.state().stored_head());
     }

@@ -5,6 +5,7 @@ use super::{
     catalog::{Catalog, Entry},
     disk::{Disk, Reach},
     queue::{QueueKind, QueueState, StoredHead, Tail},
+    settled::Settled,
 };
 
 /// Takes transient queues out of the catalog; gives the ids of which blocks may be left.
@@ -52,16 +53,26 @@ pub(super) fn restore(disk: &Disk, entry: &Entry) -> Result<QueueState, StoreErr
         let value = value.unwrap_or_default();
         let header = block::Header::decode(&value).map_err(|error| corrupt(head.block, error))?;
         head.position = header.position;
-        let settled = head.sequence - head.block;
+        let mut settled = head.sequence - head.block;
+        if settled >= u64::from(header.count) {
+            // There are more blocks to remove.
+            settled = 0;
+        }
         let offset = block::skip(&value, block::HEADER, settled)
             .map_err(|error| corrupt(head.block, error))?;
+        head.sequence = head.block + settled;
         head.offset = (offset - block::HEADER) as u64;
+    }
+    let mut settled = Settled::below(entry.head);
+    for range in &entry.beyond {
+        settled.settle(range.start..range.end.min(tail.sequence));
     }
     Ok(QueueState::new(
         entry.id,
         &entry.name,
         entry.kind,
         head,
+        settled,
         tail,
     ))
 }

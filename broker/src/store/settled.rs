@@ -12,6 +12,8 @@ pub(super) struct Settled {
     head: u64,
     /// Start and end of each range; they neither overlap nor touch, and start above the head.
     beyond: BTreeMap<u64, u64>,
+    /// How many sequences these ranges have.
+    beyond_len: u64,
 }
 
 impl Settled {
@@ -20,12 +22,38 @@ impl Settled {
         Settled {
             head,
             beyond: BTreeMap::new(),
+            beyond_len: 0,
         }
     }
 
     /// The first sequence that is not settled.
     pub(super) fn head(&self) -> u64 {
         self.head
+    }
+
+    /// The settled ranges beyond the head, from the lowest.
+    pub(super) fn beyond(&self) -> impl Iterator<Item = Range<u64>> {
+        self.beyond.iter().map(|(&start, &end)| start..end)
+    }
+
+    /// How many sequences below `end` are not settled; no range reaches beyond `end`.
+    pub(super) fn unsettled_below(&self, end: u64) -> u64 {
+        end.saturating_sub(self.head)
+            .saturating_sub(self.beyond_len)
+    }
+
+    /// The head after the first `unsettled` sequences would be settled too.
+    pub(super) fn after(&self, mut unsettled: u64) -> u64 {
+        let mut at = self.head;
+        for (&start, &end) in &self.beyond {
+            let gap = start - at;
+            if unsettled < gap {
+                break;
+            }
+            unsettled -= gap;
+            at = end;
+        }
+        at + unsettled
     }
 
     /// Whether `sequence` is settled.
@@ -49,6 +77,7 @@ impl Settled {
                 break;
             }
             self.beyond.remove(&other_start);
+            self.beyond_len -= other_end - other_start;
             let overlap = other_end.min(range.end).saturating_sub(
                 // Only the part inside the new range was counted as fresh.
                 other_start.max(range.start.max(self.head)),
@@ -61,6 +90,7 @@ impl Settled {
             self.head = end;
         } else {
             self.beyond.insert(start, end);
+            self.beyond_len += end - start;
         }
         fresh
     }
@@ -113,11 +143,16 @@ mod tests {
                 prop_assert_eq!(settled.settle(range), fresh as u64);
                 let head = (0..).find(|sequence| !model.contains(sequence));
                 prop_assert_eq!(Some(settled.head()), head);
-                let beyond: Vec<_> = settled.beyond.iter().map(|(start, end)| *start..*end).collect();
+                let beyond: Vec<_> = settled.beyond().collect();
                 prop_assert!(beyond.windows(2).all(|pair| pair[0].end < pair[1].start));
                 let held: u64 = beyond.iter().map(|range| range.end - range.start).sum();
                 prop_assert_eq!(settled.head() + held, model.len() as u64);
                 prop_assert!((0..80).all(|at| settled.contains(at) == model.contains(&at)));
+                prop_assert_eq!(settled.unsettled_below(80), 80 - model.len() as u64);
+                for count in 0..5 {
+                    let rest = (0..).filter(|at| !model.contains(at)).nth(count);
+                    prop_assert_eq!(Some(settled.after(count as u64)), rest);
+                }
             }
         }
     }

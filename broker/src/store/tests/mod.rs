@@ -1,11 +1,14 @@
 //! The store as its users see it, on a real database in a temporary folder.
 
 mod crash;
+mod entries;
+mod eviction;
 mod flow;
 mod limits;
 mod model;
 mod poison;
 mod stress;
+mod torn;
 
 use std::{
     collections::BTreeMap,
@@ -127,4 +130,10 @@ fn copy(files: &BTreeMap<PathBuf, (u64, SystemTime)>, from: &Path, to: &Path) ->
         std::fs::copy(path, target)?;
     }
     Ok(())
+}
+
+/// Where the journal's last byte is; behind it the file is zeros.
+fn journal_end(folder: &Path) -> u64 {
+    let journal = std::fs::read(folder.join("0.jnl")).unwrap();
+    journal.iter().rposition(|byte| *byte != 0).unwrap() as u64 + 1
 }
