@@ -6,6 +6,8 @@
 //!   is started from a shell; relative paths in parameters begin in `data_dir`.
 
 mod connectors;
+mod limits;
+mod listeners;
 mod problems;
 mod read;
 mod rules;
@@ -22,7 +24,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use perennial_broker::{Limits, store::StoreConfig};
+use perennial_broker::{Limits, ListenerConfig, store::StoreConfig};
 use perennial_connectors::{Contract, Upstream};
 use perennial_rules::TopicFilter;
 
@@ -43,8 +45,10 @@ const DEFAULT_DATA_DIR: &str = "./perennial-data";
 pub struct Config {
     /// Everything that the gateway writes is in here.
     pub data_dir: PathBuf,
+    /// Threads that serve connections; without a number as many as there are cores.
+    pub worker_threads: Option<usize>,
     /// Where MQTT is served in the clear; at least one.
-    pub listeners: Vec<SocketAddr>,
+    pub listeners: Vec<ListenerConfig>,
     /// What one client, or all of them, may use.
     pub limits: Limits,
     /// How messages are kept.

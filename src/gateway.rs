@@ -1,9 +1,9 @@
 //! The running gateway: builds all parts, hands back what is running, stops it.
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{io, path::PathBuf, sync::Arc};
 
 use perennial_broker::{
-    Broker, BrokerCounters, Hooks, ListenError,
+    Bound, Broker, BrokerCounters, Hooks, ListenError,
     store::{Store, StoreConfig, StoreError},
 };
 use tracing::{error, info};
@@ -29,6 +29,8 @@ impl Gateway {
     pub async fn start(config: Config) -> Result<Gateway, StartError> {
         let Config {
             data_dir,
+            // What this runs on was made by whoever called.
+            worker_threads: _,
             listeners,
             limits,
             store,
@@ -53,8 +55,12 @@ impl Gateway {
         )?);
         ingest.open(&delivery, &sink);
         broker.start();
-        for address in listeners {
-            broker.listen(address).await?;
+        for listener in listeners {
+            if let Err(error) = broker.listen(listener).await {
+                // Those that listen already leave no files of sockets behind.
+                broker.stop().await;
+                return Err(error.into());
+            }
         }
         Ok(Gateway {
             broker,
@@ -65,8 +71,8 @@ impl Gateway {
 
     /// Where it listens, in the order of the configuration, with the ports that were chosen.
     #[must_use]
-    pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.broker.addresses().to_vec()
+    pub fn addresses(&self) -> &[Bound] {
+        self.broker.bound()
     }
 
     /// What the broker has counted.

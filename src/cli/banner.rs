@@ -1,15 +1,18 @@
 //! The few lines about a gateway that a person reads first.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::{self, PathBuf},
 };
 
 use perennial::config::{Config, ConnectorConfig};
+use perennial_broker::{Bound, Protocol};
 
 /// What a configuration defines, for people.
 pub(super) struct Banner {
     data_dir: PathBuf,
+    /// What is spoken on each listener.
+    protocols: Vec<Protocol>,
     connectors: Vec<Row>,
     takes_firehose: bool,
 }
@@ -22,9 +25,11 @@ struct Row {
 
 impl Banner {
     pub(super) fn of(config: &Config) -> Self {
+        let listeners = config.listeners.iter();
         let connectors = config.connectors.iter().enumerate();
         Self {
             data_dir: absolute(&config.data_dir),
+            protocols: listeners.map(|listener| listener.protocol).collect(),
             connectors: connectors
                 .map(|(index, connector)| Row {
                     name: connector.name.clone(),
@@ -35,11 +40,17 @@ impl Banner {
         }
     }
 
-    /// What is defined, a line each.
-    pub(super) fn defines(&self, listeners: &[SocketAddr]) -> String {
+    /// What is defined, a line each; the listeners are where they are configured or bound.
+    pub(super) fn defines(&self, listeners: &[Bound]) -> String {
         let mut text = String::new();
-        for address in listeners {
-            text += &format!("  listening  {address}\n");
+        for listener in self.speaking(Protocol::Mqtt, listeners) {
+            text += &format!("  listening  {listener}\n");
+        }
+        for listener in self.speaking(Protocol::WebSocket, listeners) {
+            text += &match listener {
+                Bound::Tcp(address) => format!("  websocket  ws://{address}/mqtt\n"),
+                Bound::Unix(path) => format!("  websocket  {}\n", path.display()),
+            };
         }
         text += &format!("  data       {}\n", self.data_dir.display());
         for Row { name, way } in &self.connectors {
@@ -52,12 +63,18 @@ impl Banner {
     }
 
     /// What a gateway says that has started, with two commands to try.
-    pub(super) fn running(&self, listeners: &[SocketAddr]) -> String {
+    pub(super) fn running(&self, listeners: &[Bound]) -> String {
         let defines = self.defines(listeners);
         let version = env!("CARGO_PKG_VERSION");
         let mut text = format!("perennial {version} is running\n{defines}");
-        if let Some(address) = listeners.first() {
-            let (host, port) = (reachable(address.ip()), address.port());
+        if let Some(listener) = self.speaking(Protocol::Mqtt, listeners).next() {
+            let place = match listener {
+                Bound::Tcp(address) => {
+                    let (host, port) = (reachable(address.ip()), address.port());
+                    format!("-h {host} -p {port}")
+                }
+                Bound::Unix(path) => format!("--unix {}", path.display()),
+            };
             let (heard, said, message) = if self.takes_firehose {
                 (
                     "kinesisfirehose/message/status",
@@ -69,11 +86,22 @@ impl Banner {
             };
             text += &format!(
                 "try it, the first command in a terminal of its own\n  \
-                 mosquitto_sub -h {host} -p {port} -t {heard}\n  \
-                 mosquitto_pub -h {host} -p {port} -q 1 -t {said} -m '{message}'\n"
+                 mosquitto_sub {place} -t {heard}\n  \
+                 mosquitto_pub {place} -q 1 -t {said} -m '{message}'\n"
             );
         }
         text
+    }
+
+    /// The listeners on which `protocol` is spoken.
+    fn speaking<'a>(
+        &self,
+        protocol: Protocol,
+        listeners: &'a [Bound],
+    ) -> impl Iterator<Item = &'a Bound> {
+        let spoken = self.protocols.iter().zip(listeners);
+        let speaking = spoken.filter(move |(spoken, _)| [protocol, Protocol::Any].contains(spoken));
+        speaking.map(|(_, listener)| listener)
     }
 }
 
@@ -123,11 +151,12 @@ mod tests {
             .with_data_dir(PathBuf::from("/data"))
             .read()
             .unwrap();
-        let listening = "127.0.0.1:40000".parse().unwrap();
+        let listening = Bound::Tcp("127.0.0.1:40000".parse().unwrap());
         let version = env!("CARGO_PKG_VERSION");
         let expected = format!(
             r#"perennial {version} is running
   listening  127.0.0.1:40000
+  websocket  ws://127.0.0.1:40000/mqtt
   data       /data
   connector  firehose: kinesisfirehose/message, kinesisfirehose/message/binary/# -> file /data/firehose
   connector  archive: sensors/# -> file /data/archive
@@ -145,7 +174,8 @@ try it, the first command in a terminal of its own
             .with_data_dir(PathBuf::from("/data"))
             .read()
             .unwrap();
-        let told = Banner::of(&config).running(&["[::]:1883".parse().unwrap()]);
+        let listening = Bound::Tcp("[::]:1883".parse().unwrap());
+        let told = Banner::of(&config).running(&[listening]);
         assert!(
             told.contains("none: messages pass between clients"),
             "{told}"
@@ -154,5 +184,39 @@ try it, the first command in a terminal of its own
             told.contains("mosquitto_sub -h ::1 -p 1883 -t greetings\n"),
             "{told}"
         );
+    }
+    #[test]
+    fn each_listener_is_told_under_what_is_spoken_there() {
+        let text = r#"
+            data_dir = "/data"
+            [[listener]]
+            path = "/run/mqtt.sock"
+            protocol = "mqtt"
+            [[listener]]
+            address = "127.0.0.1:8080"
+            protocol = "websocket"
+        "#;
+        let config = perennial::config::Source::text("two.toml", text)
+            .read()
+            .unwrap();
+        let listeners = [
+            Bound::Unix("/run/mqtt.sock".into()),
+            Bound::Tcp("127.0.0.1:8080".parse().unwrap()),
+        ];
+        let told = Banner::of(&config).running(&listeners);
+        let lines: Vec<_> = told.lines().skip(1).take(3).collect();
+        let expected = [
+            "  listening  /run/mqtt.sock",
+            "  websocket  ws://127.0.0.1:8080/mqtt",
+            "  data       /data",
+        ];
+        assert_eq!(lines, expected);
+        assert!(
+            told.contains("mosquitto_sub --unix /run/mqtt.sock -t"),
+            "{told}"
+        );
+        // No command of mosquitto speaks WebSocket.
+        let told = Banner::of(&config).running(&[]);
+        assert!(!told.contains("mosquitto"), "{told}");
     }
 }

@@ -19,10 +19,11 @@ use super::{Failure, RunArgs, banner::Banner, logs, print};
 pub(super) fn run(args: RunArgs) -> Result<(), Failure> {
     let config = source(&args)?.read()?;
     logs::start(args.log_json, args.log_level);
-    let runtime = Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(Failure::Process)?;
+    let mut runtime = Builder::new_multi_thread();
+    if let Some(threads) = config.worker_threads {
+        runtime.worker_threads(threads);
+    }
+    let runtime = runtime.enable_all().build().map_err(Failure::Process)?;
     let ended = runtime.block_on(serve(config, args.log_json));
     // A stop that a second signal cut short has left work behind, and nobody waits for it.
     runtime.shutdown_background();
@@ -53,7 +54,7 @@ async fn serve(config: Config, only_logs: bool) -> Result<(), Failure> {
         gateway = Gateway::start(config) => gateway?,
         () = signals.next() => return Ok(()),
     };
-    if !only_logs && let Err(failure) = print(&banner.running(&gateway.addresses())) {
+    if !only_logs && let Err(failure) = print(&banner.running(gateway.addresses())) {
         warn!(
             error = failure.in_words(),
             "running, but nobody could be told"

@@ -110,6 +110,26 @@ impl<'a> Section<'a> {
         usize::try_from(self.integer(key, range)?).ok()
     }
 
+    /// Permissions of a file, written as `0o600`, up to `most`.
+    pub(super) fn octal(&mut self, key: &str, most: u32) -> Option<u32> {
+        let what = format!("permissions up to 0o{most:o}, such as 0o660");
+        self.read(key, what, |value| {
+            let number = value.as_integer().filter(|number| number.radix() == 8)?;
+            let mode = u32::from_str_radix(number.as_str(), 8).ok()?;
+            Some(mode).filter(|mode| *mode <= most)
+        })
+    }
+
+    /// A list of texts.
+    pub(super) fn texts(&mut self, key: &str) -> Option<Vec<String>> {
+        self.read(key, "a list of texts", |value| {
+            let texts = value.as_array()?.iter();
+            texts
+                .map(|text| text.get_ref().as_str().map(str::to_owned))
+                .collect()
+        })
+    }
+
     /// A value that its type reads from a text.
     pub(super) fn parsed<T: FromStr>(&mut self, key: &str, what: impl fmt::Display) -> Option<T> {
         self.read(key, what, |value| value.as_str()?.parse().ok())
@@ -119,6 +139,11 @@ impl<'a> Section<'a> {
     pub(super) fn path_of(&self, key: &str) -> Option<PathBuf> {
         let value = self.table.filter(|_| self.asked.contains(key))?.get(key)?;
         path(&self.base, value.get_ref())
+    }
+
+    /// Whether something is written under `key`.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.is_some_and(|table| table.contains_key(key))
     }
 
     /// Records that something is wrong with the value of `key`.
@@ -163,6 +188,7 @@ impl<'a> Section<'a> {
             problems: self.problems,
         }
     }
+
     fn take(&mut self, key: &str) -> Option<&'a Spanned<DeValue<'a>>> {
         self.asked.insert(key.to_owned());
         self.table?.get(key)
@@ -243,7 +269,7 @@ impl Settings for Section<'_> {
 
     fn missing(&mut self, key: &str, example: &str) {
         self.asked.insert(key.to_owned());
-        if self.table.is_some_and(|table| table.contains_key(key)) {
+        if self.has(key) {
             return;
         }
         let within = match self.name.as_str() {

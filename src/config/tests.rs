@@ -2,11 +2,14 @@
 //! is said about the wrong ones.
 
 mod connectors;
+mod listeners;
 mod values;
 
 use std::time::Duration;
 
-use perennial_broker::store::Durability;
+use perennial_broker::{
+    Compat, ListenAddress, Origins, Protocol, QueueFullPolicy, store::Durability,
+};
 
 use super::*;
 use crate::delivery::Retry;
@@ -21,6 +24,11 @@ fn problems(text: &str) -> String {
 
 fn read(text: &str) -> Config {
     Source::text("p.toml", text).read().unwrap()
+}
+
+/// A listener with nothing but an address.
+fn tcp(address: impl Into<SocketAddr>) -> ListenerConfig {
+    ListenerConfig::new(ListenAddress::Tcp(address.into()))
 }
 
 /// Two connectors that nothing is wrong with, in 17 lines.
@@ -49,7 +57,7 @@ const ARCHIVE_RULE: &str = "[[rule]]\nfilter = \"a/#\"\nconnector = \"archive\"\
 #[test]
 fn the_embedded_default_serves_firehose_and_a_rule_on_this_machine_only() {
     let config = Config::embedded();
-    assert_eq!(config.listeners, [DEFAULT_LISTENER]);
+    assert_eq!(config.listeners, [tcp(DEFAULT_LISTENER)]);
     assert_eq!(config.data_dir, Path::new("./perennial-data"));
     let kinds = |connector: &ConnectorConfig| {
         let (contract, upstream) = (connector.contract_kind, connector.upstream_kind);
@@ -84,7 +92,8 @@ fn rules(config: &Config) -> Vec<(&str, &str)> {
 fn an_empty_file_is_a_plain_broker_with_every_default() {
     let config = read("");
     assert_eq!(config.data_dir, Path::new("./perennial-data"));
-    assert_eq!(config.listeners, [DEFAULT_LISTENER]);
+    assert_eq!(config.listeners, [tcp(DEFAULT_LISTENER)]);
+    assert_eq!(config.worker_threads, None);
     assert_eq!(config.limits, Limits::default());
     let store = StoreConfig {
         path: PathBuf::from("./perennial-data/store"),
@@ -100,22 +109,47 @@ fn every_value_arrives_where_it_belongs() {
     let config = read(
         r#"
 data_dir = "/var/lib/perennial"
+worker_threads = 3
 [[listener]]
 address = "127.0.0.1:0"
+protocol = "mqtt"
 [[listener]]
 address = "[::]:1883"
 insecure = true
+protocol = "websocket"
+origins = ["https://dashboard.example", "http://192.0.2.1:8080"]
+compat = { aws_iot = true }
+[[listener]]
+path = "run/mqtt.sock"
+mode = 0o660
+origins = ["*"]
+compat.aws_iot = false
 [limits]
-max_connections = 1
-max_packet_size = "2MiB"
+max_connections = 11
+max_connections_per_address = 12
+connect_rate = 13
+max_handshakes = 14
 connect_timeout = 0.5
-max_subscriptions_per_client = 3
-session_queue_bytes = 100_000
-session_queue_messages = 5
-mailbox_messages = 6
+max_packet_size = "2MiB"
+max_topic_length = 15
+max_topic_levels = 16
+max_topic_aliases = 17
+max_keep_alive = "17s 1ms"
+max_subscriptions_per_client = 19
+max_publish_rate = 20
+receive_maximum = 21
+max_inflight = 22
+mailbox_messages = 23
 mailbox_bytes = 70_000
-receive_maximum = 8
-max_inflight = 9
+mailbox_bytes_total = "24MiB"
+session_queue_messages = 25
+session_queue_bytes = 100_000
+session_queue_full = "refuse"
+max_sessions = 26
+max_session_expiry = "27h"
+max_retained_messages = 28
+max_retained_bytes = "29KiB"
+sys_interval = 30
 [store]
 durability = "interval"
 sync_interval = "250ms"
@@ -137,22 +171,59 @@ filter = "a/+"
 connector = "a-B_9"
 "#,
     );
-    let listeners = ["127.0.0.1:0", "[::]:1883"].map(|address| address.parse().unwrap());
-    assert_eq!(config.listeners, listeners);
+    assert_eq!(config.worker_threads, Some(3));
+    let [plain, web, local] = &config.listeners[..] else {
+        panic!("{:?}", config.listeners);
+    };
+    let address: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let expected = ListenerConfig {
+        protocol: Protocol::Mqtt,
+        ..tcp(address)
+    };
+    assert_eq!(plain, &expected);
+    let address: SocketAddr = "[::]:1883".parse().unwrap();
+    let origins = ["https://dashboard.example", "http://192.0.2.1:8080"];
+    let expected = ListenerConfig {
+        protocol: Protocol::WebSocket,
+        compat: Compat::AwsIot,
+        origins: Origins::Listed(origins.map(str::to_owned).into()),
+        ..tcp(address)
+    };
+    assert_eq!(web, &expected);
+    let path = PathBuf::from("/var/lib/perennial/run/mqtt.sock");
+    let expected = ListenerConfig {
+        origins: Origins::Any,
+        ..ListenerConfig::new(ListenAddress::Unix { path, mode: 0o660 })
+    };
+    assert_eq!(local, &expected);
     assert_eq!(
         config.limits,
         Limits {
-            max_connections: 1,
-            max_packet_size: 2 << 20,
+            max_connections: 11,
+            max_connections_per_address: 12,
+            connect_rate: 13,
+            max_handshakes: 14,
             connect_timeout: Duration::from_millis(500),
-            max_subscriptions: 3,
-            receive_maximum: 8,
-            max_inflight: 9,
-            session_queue_bytes: 100_000,
-            session_queue_messages: 5,
-            mailbox_messages: 6,
+            max_packet_size: 2 << 20,
+            max_topic_length: 15,
+            max_topic_levels: 16,
+            max_topic_aliases: 17,
+            max_keep_alive: 18,
+            max_subscriptions: 19,
+            max_publish_rate: 20,
+            receive_maximum: 21,
+            max_inflight: 22,
+            mailbox_messages: 23,
             mailbox_bytes: 70_000,
-            ..Limits::default()
+            mailbox_bytes_total: 24 << 20,
+            session_queue_messages: 25,
+            session_queue_bytes: 100_000,
+            session_queue_full: QueueFullPolicy::Refuse,
+            max_sessions: 26,
+            max_session_expiry: Duration::from_secs(27 * 3_600),
+            max_retained_messages: 28,
+            max_retained_bytes: 29 << 10,
+            sys_interval: Duration::from_secs(30),
         }
     );
     assert_eq!(
@@ -183,6 +254,13 @@ connector = "a-B_9"
     let path = connector.upstream_path.as_deref();
     assert_eq!(path, Some(Path::new("/var/lib/perennial/out")));
     assert_eq!(rules(&config), [("a/+", "a-B_9")]);
+}
+
+#[test]
+fn one_address_may_have_all_connections_and_all_may_begin_at_once_unless_that_has_a_bound() {
+    let limits = read("[limits]\nmax_connections = 77").limits;
+    let bounds = (limits.max_connections_per_address, limits.max_handshakes);
+    assert_eq!(bounds, (77, 77));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, reason = "tests print seeds and counts")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod admission;
 mod aws;
 mod bad_config;
 mod bad_packets;
@@ -21,6 +22,8 @@ mod slow_subscriber;
 mod spec;
 mod stopping;
 mod support;
+mod unix_socket;
 mod unread_acks;
 mod upstream_faults;
+mod websocket;
 mod wills;

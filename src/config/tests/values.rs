@@ -53,6 +53,28 @@ fn a_wrong_type_is_answered_with_the_right_one() {
             "2:19: `max_packet_size` takes a size from 1KiB to 256MiB, such as \"64MiB\", found a list",
         ),
         (
+            "[limits]\nsession_queue_full = \"drop\"",
+            "2:22: `session_queue_full` takes one of \"drop_oldest\", \"drop_newest\", \"refuse\", \
+             found the text \"drop\"",
+        ),
+        (
+            "worker_threads = \"all\"",
+            "1:18: `worker_threads` takes a whole number from 1 to 64, found the text \"all\"",
+        ),
+        (
+            "[[listener]]\naddress = \"127.0.0.1:1\"\nprotocol = \"ws\"",
+            "3:12: `protocol` takes one of \"mqtt\", \"websocket\", \"any\", found the text \"ws\"",
+        ),
+        (
+            "[[listener]]\naddress = \"127.0.0.1:1\"\ncompat = \"aws_iot\"",
+            "3:10: `compat` takes a table, written under [listener.compat], \
+             found the text \"aws_iot\"",
+        ),
+        (
+            "[[listener]]\naddress = \"127.0.0.1:1\"\norigins = \"*\"",
+            "3:11: `origins` takes a list of texts, found the text \"*\"",
+        ),
+        (
             "[store]\ndurability = true",
             "2:14: `durability` takes one of \"sync\", \"interval\", \"os\", found true",
         ),
@@ -82,6 +104,71 @@ fn a_value_out_of_range_is_answered_with_the_range() {
              found 99999999999999999999999999",
         ),
         (
+            "[limits]\nmax_connections_per_address = 0",
+            "2:31: `max_connections_per_address` takes a whole number from 1 to 1000000, found 0",
+        ),
+        (
+            "[limits]\nconnect_rate = 1_000_001",
+            "2:16: `connect_rate` takes a whole number of at most 1000000, found 1000001",
+        ),
+        (
+            "[limits]\nmax_handshakes = 0",
+            "2:18: `max_handshakes` takes a whole number from 1 to 1000000, found 0",
+        ),
+        (
+            "[limits]\nmax_topic_length = 65_536",
+            "2:20: `max_topic_length` takes a whole number from 1 to 65535, found 65536",
+        ),
+        (
+            "[limits]\nmax_topic_levels = 0",
+            "2:20: `max_topic_levels` takes a whole number from 1 to 65535, found 0",
+        ),
+        (
+            "[limits]\nmax_topic_aliases = 65_536",
+            "2:21: `max_topic_aliases` takes a whole number of at most 65535, found 65536",
+        ),
+        (
+            "[limits]\nmax_keep_alive = \"1day\"",
+            "2:18: `max_keep_alive` takes a time of at most 18h 12m 15s, such as \"250ms\" or \
+             \"2m\", found the text \"1day\"",
+        ),
+        (
+            "[limits]\nmax_publish_rate = -1",
+            "2:20: `max_publish_rate` takes a whole number of at most 100000000, found -1",
+        ),
+        (
+            "[limits]\nmailbox_bytes_total = 1",
+            "2:23: `mailbox_bytes_total` takes a size from 1MiB to 1TiB, such as \"64MiB\", found 1",
+        ),
+        (
+            "[limits]\nmax_sessions = 1_000_001",
+            "2:16: `max_sessions` takes a whole number of at most 1000000, found 1000001",
+        ),
+        (
+            "[limits]\nmax_session_expiry = 0",
+            "2:22: `max_session_expiry` takes a time from 1s to 10years, such as \"250ms\" or \
+             \"2m\", found 0",
+        ),
+        (
+            "[limits]\nmax_retained_messages = 100_000_001",
+            "2:25: `max_retained_messages` takes a whole number of at most 100000000, \
+             found 100000001",
+        ),
+        (
+            "[limits]\nmax_retained_bytes = \"2TiB\"",
+            "2:22: `max_retained_bytes` takes a size of at most 1TiB, such as \"64MiB\", \
+             found the text \"2TiB\"",
+        ),
+        (
+            "[limits]\nsys_interval = \"2days\"",
+            "2:16: `sys_interval` takes a time of at most 1day, such as \"250ms\" or \"2m\", \
+             found the text \"2days\"",
+        ),
+        (
+            "worker_threads = 0",
+            "1:18: `worker_threads` takes a whole number from 1 to 64, found 0",
+        ),
+        (
             "[limits]\nmax_packet_size = \"257MiB\"",
             "2:19: `max_packet_size` takes a size from 1KiB to 256MiB, such as \"64MiB\", \
              found the text \"257MiB\"",
@@ -94,47 +181,6 @@ fn a_value_out_of_range_is_answered_with_the_range() {
     ] {
         assert_eq!(problems(text), format!("p.toml:{told}"));
     }
-}
-
-#[test]
-fn an_address_that_others_reach_is_refused_unless_the_listener_says_that_it_is_insecure() {
-    let why = "can be reached from other machines, and nothing authenticates who connects; \
-               use a loopback address such as \"127.0.0.1:1883\", or say `insecure = true` \
-               where everyone on the network may publish and subscribe";
-    for address in [
-        "0.0.0.0:1883",
-        "[::]:1883",
-        "192.0.2.1:1883",
-        "[::ffff:192.0.2.1]:1",
-    ] {
-        let text = format!("[[listener]]\naddress = \"{address}\"");
-        let told = problems(&text);
-        assert_eq!(told, format!("p.toml:2:11: `address`: {address} {why}"));
-        let config = read(&format!("{text}\ninsecure = true"));
-        assert_eq!(config.listeners, [address.parse().unwrap()]);
-    }
-    for address in ["127.9.9.9:1", "[::1]:1883", "[::ffff:127.0.0.1]:1"] {
-        read(&format!("[[listener]]\naddress = \"{address}\""));
-    }
-}
-
-#[test]
-fn an_address_needs_an_ip_and_a_port_of_its_own() {
-    let listener = |address| format!("[[listener]]\naddress = \"{address}\"\n");
-    assert_eq!(
-        problems(&listener("localhost")),
-        "p.toml:2:11: `address` takes an IP address and a port, such as \"127.0.0.1:1883\", \
-         found the text \"localhost\""
-    );
-    let (first, any) = (listener("127.0.0.1:1"), listener("127.0.0.1:0"));
-    assert_eq!(
-        problems(&format!("{first}{any}{any}{first}")),
-        "p.toml:8:11: `address`: 127.0.0.1:1 has a listener above; one is enough"
-    );
-    assert_eq!(
-        problems("[[listener]]\n"),
-        "p.toml:1:1: `address` is missing in `listener`; right would be: address = \"127.0.0.1:1883\""
-    );
 }
 
 #[test]

@@ -34,11 +34,6 @@ pub(super) fn first_packets() -> Vec<First> {
         ("PINGREQ first", vec![0xC0, 0], None),
         ("SUBSCRIBE first", subscribe(V5, 1, b"a", 0), None),
         (
-            "a request in HTTP",
-            b"GET /mqtt HTTP/1.1\r\n\r\n".to_vec(),
-            None,
-        ),
-        (
             "the beginning of TLS",
             b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec(),
             None,

@@ -1,4 +1,4 @@
-"""A paho-mqtt client that tests can wait for. Arguments of every script: port, version."""
+"""A paho-mqtt client that tests can wait for. Arguments of every script: port, version, transport."""
 
 import sys
 import threading
@@ -7,6 +7,7 @@ import paho.mqtt.client as mqtt
 
 PORT = int(sys.argv[1])
 VERSION = sys.argv[2]
+TRANSPORT = sys.argv[3]
 PROTOCOL = {"3.1": mqtt.MQTTv31, "3.1.1": mqtt.MQTTv311, "5": mqtt.MQTTv5}[VERSION]
 IS_V5 = VERSION == "5"
 PATIENCE = 20
@@ -24,7 +25,11 @@ class Peer:
         # Below MQTT 5 a session is asked for or not; in MQTT 5 it ends with the connection.
         clean = {} if IS_V5 else {"clean_session": True}
         self.client = mqtt.Client(
-            mqtt.CallbackAPIVersion.VERSION2, client_id, protocol=PROTOCOL, **clean
+            mqtt.CallbackAPIVersion.VERSION2,
+            client_id,
+            protocol=PROTOCOL,
+            transport=TRANSPORT,
+            **clean,
         )
         self.client.on_connect = self._on_connect
         self.client.on_disconnect = self._on_disconnect

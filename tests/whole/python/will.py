@@ -10,7 +10,7 @@ from paho.mqtt.packettypes import PacketTypes
 
 from peer import IS_V5, Peer, same
 
-if len(sys.argv) > 3:
+if len(sys.argv) > 4:
     # The client that is killed.
     victim = Peer("victim", will=("will/victim", "killed", 1))
     print("connected", flush=True)

@@ -13,6 +13,7 @@ pub(crate) mod rumqttd;
 pub(crate) mod transcript;
 pub(crate) mod version;
 pub(crate) mod wait;
+pub(crate) mod web_socket;
 pub(crate) mod wire;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -25,9 +25,21 @@ const SCRIPT: Duration = Duration::from_secs(60);
 /// The script fails; what it says is in the message.
 #[track_caller]
 pub(crate) fn paho(script: &str, address: SocketAddr, version: Version) {
+    run(script, address, version, "tcp");
+}
+
+/// The same with clients that connect over WebSocket.
+#[track_caller]
+pub(crate) fn paho_over_websocket(script: &str, address: SocketAddr, version: Version) {
+    run(script, address, version, "websockets");
+}
+
+#[track_caller]
+fn run(script: &str, address: SocketAddr, version: Version, transport: &str) {
+    let (port, version) = (address.port().to_string(), version.to_string());
     let mut child = Killed(
         python(script)
-            .args([address.port().to_string(), version.to_string()])
+            .args([port.as_str(), version.as_str(), transport])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

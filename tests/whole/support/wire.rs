@@ -107,14 +107,7 @@ impl Wire {
 
     /// The next packet that is here already.
     pub(crate) fn buffered(&mut self) -> Option<Packet> {
-        let (length, header) = remaining_length(&self.input)?;
-        if self.input.len() < header + length {
-            return None;
-        }
-        let body = self.input[header..header + length].to_vec();
-        let first = self.input[0];
-        self.input.drain(..header + length);
-        Some(Packet { first, body })
+        take_packet(&mut self.input)
     }
 
     /// Whether the gateway has closed the connection; does not wait.
@@ -148,6 +141,18 @@ impl Wire {
             Err(_) => false,
         }
     }
+}
+
+/// Takes the first packet off `input`, when it is there whole.
+pub(crate) fn take_packet(input: &mut Vec<u8>) -> Option<Packet> {
+    let (length, header) = remaining_length(input)?;
+    if input.len() < header + length {
+        return None;
+    }
+    let body = input[header..header + length].to_vec();
+    let first = input[0];
+    input.drain(..header + length);
+    Some(Packet { first, body })
 }
 
 /// A packet of any kind.

@@ -1,0 +1,334 @@
+//! The handshake that makes an HTTP request a WebSocket (RFC 6455, 4.2).
+//!
+//! Clients in the field are served as they are: keys of any length, no subprotocol, extensions
+//! that are offered and not taken; and the answer is one write that begins as the oldest of them
+//! look for it, with `sec-websocket-accept` in lower case.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use httparse::{EMPTY_HEADER, Request, Status};
+use sha1::{Digest, Sha1};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use crate::listener::Origins;
+
+/// Where MQTT is, as everywhere else.
+const PATH: &str = "/mqtt";
+/// What MQTT in WebSocket messages is called, now and by older clients (MQTT 5, 6).
+const SUBPROTOCOLS: [&str; 2] = ["mqtt", "mqttv3.1"];
+/// Bytes of a request; signed ones have two thousand.
+const MAX_REQUEST: usize = 8 * 1024;
+const MAX_HEADERS: usize = 64;
+/// RFC 6455, 1.3.
+const ACCEPT_SALT: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// A request that is not the beginning of a WebSocket.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Refused {
+    status: &'static str,
+    /// Header lines for this status, each with its end.
+    headers: &'static str,
+    what: &'static str,
+}
+
+/// Answers the request that `request` begins with and the rest of which is read from `stream`;
+/// what was read behind it comes back. The error says why the client was refused.
+pub(crate) async fn upgrade<S>(
+    stream: &mut S,
+    mut request: Vec<u8>,
+    origins: &Origins,
+) -> Result<Vec<u8>, &'static str>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let lost = |_| "the connection was lost";
+    let outcome = loop {
+        if let Some(outcome) = answer(&request, origins).transpose() {
+            break outcome;
+        }
+        request.reserve(MAX_REQUEST / 8);
+        if stream.read_buf(&mut request).await.map_err(lost)? == 0 {
+            return Err("the peer closed the connection before CONNECT");
+        }
+    };
+    match outcome {
+        Ok((answer, length)) => {
+            stream.write_all(answer.as_bytes()).await.map_err(lost)?;
+            stream.flush().await.map_err(lost)?;
+            Ok(request.split_off(length))
+        }
+        Err(refused) => {
+            stream
+                .write_all(refused.answer().as_bytes())
+                .await
+                .map_err(lost)?;
+            stream.shutdown().await.map_err(lost)?;
+            // Closing with something unread would take the answer back.
+            let mut scrap = [0; 256];
+            while stream.read(&mut scrap).await.is_ok_and(|count| count > 0) {}
+            Err(refused.what)
+        }
+    }
+}
+
+/// The answer to the request that `bytes` begin with and its length, when it is there whole.
+fn answer(bytes: &[u8], origins: &Origins) -> Result<Option<(String, usize)>, Refused> {
+    let mut headers = [EMPTY_HEADER; MAX_HEADERS];
+    let mut request = Request::new(&mut headers);
+    let length = match request.parse(bytes) {
+        Ok(Status::Complete(length)) => length,
+        Ok(Status::Partial) if bytes.len() < MAX_REQUEST => return Ok(None),
+        Ok(Status::Partial) | Err(httparse::Error::TooManyHeaders) => return Err(TOO_LARGE),
+        Err(_) => return Err(MALFORMED),
+    };
+    if request.method != Some("GET") {
+        return Err(NOT_GET);
+    }
+    if request.path.and_then(|path| path.split('?').next()) != Some(PATH) {
+        return Err(NOT_FOUND);
+    }
+    let (key, subprotocol) = check(&request, origins)?;
+    let mut answer = format!(
+        "HTTP/1.1 101 Switching Protocols\r\n\
+         upgrade: websocket\r\n\
+         connection: upgrade\r\n\
+         sec-websocket-accept: {}\r\n",
+        accept(key)
+    );
+    if let Some(subprotocol) = subprotocol {
+        answer += &format!("sec-websocket-protocol: {subprotocol}\r\n");
+    }
+    answer += "\r\n";
+    Ok(Some((answer, length)))
+}
+
+/// The key and the subprotocol of a request for a WebSocket.
+fn check<'a>(
+    request: &'a Request<'_, '_>,
+    origins: &Origins,
+) -> Result<(&'a [u8], Option<&'a str>), Refused> {
+    let has = |name, wanted: &str| {
+        let mut items = items(request, name);
+        items.any(|item| item.eq_ignore_ascii_case(wanted))
+    };
+    if request.version != Some(1) || !has("upgrade", "websocket") || !has("connection", "upgrade") {
+        return Err(NO_UPGRADE);
+    }
+    if !has("sec-websocket-version", "13") {
+        return Err(OTHER_VERSION);
+    }
+    let key = values(request, "sec-websocket-key").next();
+    let key = key.filter(|key| !key.is_empty()).ok_or(NO_KEY)?;
+    if !is_welcome(request, origins) {
+        return Err(OTHER_ORIGIN);
+    }
+    // Whoever offers none gets none: not by the book [MQTT-6.0.0-3], but they are in the field.
+    let mut offered = items(request, "sec-websocket-protocol").peekable();
+    let offers = offered.peek().is_some();
+    let subprotocol = offered.find(|offer| SUBPROTOCOLS.contains(offer));
+    if offers && subprotocol.is_none() {
+        return Err(OTHER_SUBPROTOCOL);
+    }
+    Ok((key, subprotocol))
+}
+
+/// Whether the page that a request comes from, if it says that it comes from one, may connect.
+fn is_welcome(request: &Request<'_, '_>, origins: &Origins) -> bool {
+    let Origins::Listed(listed) = origins else {
+        return true;
+    };
+    let host = values(request, "host").next().unwrap_or_default();
+    let mut sent = values(request, "origin");
+    sent.all(|origin| {
+        let scheme = origin.iter().position(|byte| *byte == b':');
+        let own = scheme.and_then(|colon| origin[colon + 1..].strip_prefix(b"//"));
+        let is = |other: &String| origin.eq_ignore_ascii_case(other.as_bytes());
+        own.is_some_and(|own| own.eq_ignore_ascii_case(host)) || listed.iter().any(is)
+    })
+}
+
+/// The values of a header, without the space around them.
+fn values<'a>(request: &'a Request<'_, '_>, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
+    let headers = request.headers.iter();
+    let named = headers.filter(move |header| header.name.eq_ignore_ascii_case(name));
+    named.map(|header| header.value.trim_ascii())
+}
+
+/// The items of a header that is a list.
+fn items<'a>(request: &'a Request<'_, '_>, name: &'static str) -> impl Iterator<Item = &'a str> {
+    let texts = values(request, name).filter_map(|value| std::str::from_utf8(value).ok());
+    let items = texts.flat_map(|text| text.split(','));
+    items.map(str::trim).filter(|item| !item.is_empty())
+}
+
+/// What shows a client that its key was read.
+fn accept(key: &[u8]) -> String {
+    let mut hash = Sha1::new();
+    hash.update(key);
+    hash.update(ACCEPT_SALT);
+    STANDARD.encode(hash.finalize())
+}
+
+impl Refused {
+    fn answer(self) -> String {
+        let Refused {
+            status,
+            headers,
+            what,
+        } = self;
+        let length = what.len() + 1;
+        format!(
+            "HTTP/1.1 {status}\r\n{headers}content-type: text/plain\r\n\
+             content-length: {length}\r\nconnection: close\r\n\r\n{what}\n"
+        )
+    }
+}
+
+const MALFORMED: Refused = Refused {
+    status: "400 Bad Request",
+    headers: "",
+    what: "this is no request in HTTP",
+};
+const TOO_LARGE: Refused = Refused {
+    status: "431 Request Header Fields Too Large",
+    headers: "",
+    what: "the request has more than 8 KiB or 64 headers",
+};
+const NOT_GET: Refused = Refused {
+    status: "405 Method Not Allowed",
+    headers: "allow: GET\r\n",
+    what: "a WebSocket begins with GET",
+};
+const NOT_FOUND: Refused = Refused {
+    status: "404 Not Found",
+    headers: "",
+    what: "MQTT over WebSocket is at /mqtt and nothing is anywhere else",
+};
+const NO_UPGRADE: Refused = Refused {
+    status: "426 Upgrade Required",
+    headers: "upgrade: websocket\r\n",
+    what: "here is MQTT over WebSocket: ask in HTTP/1.1 with `Connection: upgrade` and \
+           `Upgrade: websocket`",
+};
+const OTHER_VERSION: Refused = Refused {
+    status: "426 Upgrade Required",
+    headers: "upgrade: websocket\r\nsec-websocket-version: 13\r\n",
+    what: "the version of WebSocket is 13, in `Sec-WebSocket-Version`",
+};
+const NO_KEY: Refused = Refused {
+    status: "400 Bad Request",
+    headers: "",
+    what: "`Sec-WebSocket-Key` is missing",
+};
+const OTHER_SUBPROTOCOL: Refused = Refused {
+    status: "400 Bad Request",
+    headers: "",
+    what: "none of the subprotocols in `Sec-WebSocket-Protocol` is mqtt or mqttv3.1",
+};
+const OTHER_ORIGIN: Refused = Refused {
+    status: "403 Forbidden",
+    headers: "",
+    what: "pages of this origin may not connect; the listener's `origins` say which may",
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "GET /mqtt HTTP/1.1\r\nHost: gateway:1883\r\nUpgrade: websocket\r\n\
+                        Connection: keep-alive, Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+                        Sec-WebSocket-Protocol: chat, mqtt\r\n\r\n";
+
+    fn listed(origins: &[&str]) -> Origins {
+        Origins::Listed(origins.iter().map(|origin| (*origin).to_owned()).collect())
+    }
+
+    fn answer_to(request: &str) -> Result<String, Refused> {
+        let answered = answer(request.as_bytes(), &Origins::default())?;
+        Ok(answered.expect("the request is whole").0)
+    }
+
+    #[test]
+    fn the_answer_is_the_one_of_the_rfc_with_the_subprotocol_that_was_offered() {
+        let expected = "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n\
+                        connection: upgrade\r\n\
+                        sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
+                        sec-websocket-protocol: mqtt\r\n\r\n";
+        assert_eq!(answer_to(GOOD).as_deref(), Ok(expected));
+        let older = GOOD.replace("chat, mqtt", "mqttv3.1, mqtt");
+        assert_eq!(
+            answer_to(&older),
+            Ok(expected.replace(": mqtt\r", ": mqttv3.1\r"))
+        );
+        let none = GOOD.replace("Sec-WebSocket-Protocol: chat, mqtt\r\n", "");
+        assert_eq!(
+            answer_to(&none),
+            Ok(expected.replace("sec-websocket-protocol: mqtt\r\n", ""))
+        );
+    }
+
+    #[test]
+    fn a_request_is_answered_when_its_last_byte_has_come_and_not_before() {
+        let bytes = [GOOD.as_bytes(), b"\x82\x80"].concat();
+        for end in 0..GOOD.len() {
+            assert_eq!(answer(&bytes[..end], &Origins::default()), Ok(None));
+        }
+        let answered = answer(&bytes, &Origins::default()).unwrap().unwrap();
+        assert_eq!(answered.1, GOOD.len());
+    }
+
+    #[test]
+    fn a_signed_request_with_a_long_key_is_answered() {
+        let request = GOOD
+            .replace(
+                "/mqtt ",
+                "/mqtt?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=a ",
+            )
+            .replace("dGhlIHNhbXBsZSBub25jZQ==", &STANDARD.encode([7; 128]));
+        assert!(answer_to(&request).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_request_for_mqtt_over_websocket_is_told_what_is_wrong() {
+        for (found, replaced, refused) in [
+            ("GET /mqtt", "POST /mqtt", NOT_GET),
+            ("/mqtt", "/", NOT_FOUND),
+            ("/mqtt", "/mqtt/x", NOT_FOUND),
+            ("HTTP/1.1", "HTTP/1.0", NO_UPGRADE),
+            ("HTTP/1.1", "MQTT/5", MALFORMED),
+            ("Upgrade: websocket", "Upgrade: h2c", NO_UPGRADE),
+            ("keep-alive, Upgrade", "keep-alive", NO_UPGRADE),
+            ("Version: 13", "Version: 8", OTHER_VERSION),
+            ("dGhlIHNhbXBsZSBub25jZQ==", "", NO_KEY),
+            ("chat, mqtt", "chat", OTHER_SUBPROTOCOL),
+            (
+                "Host:",
+                &format!("{}Host:", "X: y\r\n".repeat(64)),
+                TOO_LARGE,
+            ),
+            ("\r\n\r\n", &"x".repeat(MAX_REQUEST), TOO_LARGE),
+        ] {
+            let request = GOOD.replacen(found, replaced, 1);
+            assert_eq!(answer_to(&request), Err(refused), "{request}");
+        }
+    }
+
+    #[test]
+    fn pages_of_other_origins_may_connect_when_they_are_listed() {
+        let request = |origin| GOOD.replace("Host", &format!("Origin: {origin}\r\nHost"));
+        let is_welcome =
+            |origin, origins: &Origins| match answer(request(origin).as_bytes(), origins) {
+                Err(OTHER_ORIGIN) => false,
+                answered => answered.unwrap().is_some(),
+            };
+        let none = listed(&[]);
+        assert!(is_welcome("http://gateway:1883", &none));
+        for other in ["http://gateway", "https://example.org", "null", ""] {
+            assert!(!is_welcome(other, &none), "{other}");
+            assert!(is_welcome(other, &Origins::Any), "{other}");
+        }
+        let dashboard = listed(&["https://dashboard.example"]);
+        assert!(is_welcome("https://Dashboard.example", &dashboard));
+        assert!(!is_welcome("http://dashboard.example", &dashboard));
+    }
+}
