@@ -115,6 +115,31 @@ async fn a_stop_in_the_middle_keeps_what_has_no_answer_and_repeats_nothing_else(
 }
 
 #[tokio::test]
+async fn what_was_delivered_before_an_earlier_record_is_not_sent_again_after_a_restart() {
+    let house = House::scripted(Plan::default(), |_, batch| {
+        Reply::each(batch, |record| {
+            if record.id == "1" {
+                retry()
+            } else {
+                delivered()
+            }
+        })
+    });
+    house.append("here", 0..10);
+    until("all but one are delivered", || {
+        house.counts().delivered == 9
+    })
+    .await;
+    house.delivery.stop().await;
+
+    let folder = house.close().await;
+    let house = House::in_folder(folder, Plan::default(), |_, _| Reply::deliver());
+    let counts = house.settled().await;
+    assert_eq!((counts.accepted, counts.delivered), (1, 1));
+    assert_eq!(house.upstream.delivered(), ["1"]);
+}
+
+#[tokio::test]
 async fn a_store_that_ends_first_ends_the_workers() {
     let house = House::scripted(Plan::default(), |_, _| Reply::Hold);
     house.append("here", 0..5);
