@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use perennial_rules::TopicName;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 
 use crate::{
     codec::QoS,
@@ -23,7 +23,6 @@ pub struct Broker {
     admission: Arc<Admission>,
     bound: Vec<Bound>,
     tasks: TaskTracker,
-    stop: CancellationToken,
 }
 
 impl Broker {
@@ -39,15 +38,13 @@ impl Broker {
             core,
             bound: Vec::new(),
             tasks: TaskTracker::new(),
-            stop: CancellationToken::new(),
         })
     }
 
     /// Begins with what has to be done without a client: wills, sessions and messages whose
     /// time has come. Call it once, when hooks are ready.
     pub fn start(&self) {
-        self.tasks
-            .spawn(housekeeper::run(Arc::clone(&self.core), self.stop.clone()));
+        self.tasks.spawn(housekeeper::run(Arc::clone(&self.core)));
     }
 
     /// Publishes on behalf of the gateway.
@@ -74,7 +71,6 @@ impl Broker {
             served: Arc::new(Served {
                 config,
                 core: Arc::clone(&self.core),
-                stop: self.stop.clone(),
             }),
             tasks: self.tasks.clone(),
         };
@@ -94,7 +90,7 @@ impl Broker {
 
     /// Accepts nobody, says goodbye to everybody, and waits until they have left.
     pub async fn stop(self) {
-        self.stop.cancel();
+        self.core.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
     }

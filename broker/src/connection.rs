@@ -94,23 +94,15 @@ pub(crate) async fn serve<S>(
     compat: Compat,
     handshake: Handshake,
     core: Arc<Core>,
-    stop: CancellationToken,
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     // What is needed to begin and to end a connection takes no memory meanwhile.
-    let greeting = Box::pin(greet(
-        Socket::new(stream),
-        peer,
-        compat,
-        handshake,
-        core,
-        &stop,
-    ));
+    let greeting = Box::pin(greet(Socket::new(stream), peer, compat, handshake, core));
     let Some(mut connection) = greeting.await else {
         return;
     };
-    let end = connection.run(&stop).await;
+    let end = connection.run().await;
     Box::pin(connection.end(end)).await;
 }
 
@@ -121,14 +113,13 @@ async fn greet<S>(
     compat: Compat,
     mut handshake: Handshake,
     core: Arc<Core>,
-    stop: &CancellationToken,
 ) -> Option<Box<Connection<S>>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let greeting = tokio::select! {
         greeting = handshake.limit(read_connect(&mut socket, peer, compat, &core)) => greeting,
-        () = stop.cancelled() => return None,
+        () = core.stop.cancelled() => return None,
     };
     drop(handshake);
     let Admitted { request, terms } = match greeting {
@@ -177,7 +168,8 @@ struct Connection<S> {
     core: Arc<Core>,
     terms: Terms,
     place: Place,
-    taken_over: CancellationToken,
+    /// Cancelled when another connection has the client identifier, or the broker stops.
+    dismissed: CancellationToken,
     session: Session,
     will: Option<Will>,
     keep_alive: Option<KeepAlive>,
@@ -217,7 +209,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         );
         Connection {
             socket,
-            taken_over: place.taken_over(),
+            dismissed: place.dismissed(),
             session,
             will,
             keep_alive: terms.silence().map(KeepAlive::new),
@@ -247,7 +239,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Runs until the connection ends, and says why.
-    async fn run(&mut self, stop: &CancellationToken) -> End {
+    async fn run(&mut self) -> End {
         loop {
             if let Err(end) = self.work() {
                 return end;
@@ -255,7 +247,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if self.inbound.take_pressure() == Pressure::High {
                 sleep(COURTESY).await;
             }
-            if let Err(end) = self.wait(stop).await {
+            if let Err(end) = self.wait().await {
                 return end;
             }
         }
@@ -342,7 +334,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Waits for the first of all that the connection waits for.
-    async fn wait(&mut self, stop: &CancellationToken) -> Result<(), End> {
+    async fn wait(&mut self) -> Result<(), End> {
         let wants_messages = self.session.wants_messages() && self.socket.unwritten() < OUTPUT_HIGH;
         let congested = self.core.store.is_congested();
         let reading = self.may_read() && !congested;
@@ -384,8 +376,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             () = silence(&mut self.keep_alive) => {
                 return Err(End::Failed { reason: Reason::KeepAliveTimeout, what: "nothing was heard in time" });
             }
-            () = self.taken_over.cancelled() => return Err(End::TakenOver),
-            () = stop.cancelled() => return Err(End::Stopping),
+            () = self.dismissed.cancelled() => {
+                let stops = self.core.stop.is_cancelled();
+                return Err(if stops { End::Stopping } else { End::TakenOver });
+            }
         }
         Ok(())
     }
@@ -808,25 +802,24 @@ async fn pause(until: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
 #[cfg(test)]
 mod tests {
     use tokio::net::TcpStream;
 
     use super::*;
 
-    fn size_of_future<F>(
-        _: impl FnOnce(TcpStream, Peer, Handshake, Arc<Core>, CancellationToken) -> F,
-    ) -> usize {
+    fn size_of_future<F>(_: impl FnOnce(TcpStream, Peer, Handshake, Arc<Core>) -> F) -> usize {
         size_of::<F>()
     }
 
     #[test]
     fn an_idle_connection_takes_little_memory() {
-        let task = size_of_future(|stream, peer, handshake, core, stop| {
-            serve(stream, peer, Compat::None, handshake, core, stop)
+        let task = size_of_future(|stream, peer, handshake, core| {
+            serve(stream, peer, Compat::None, handshake, core)
         });
-        assert!(task <= 1_024, "{task} bytes");
+        assert!(task <= 896, "{task} bytes");
         let connection = size_of::<Connection<TcpStream>>();
-        assert!(connection <= 1_536, "{connection} bytes");
+        assert!(connection <= 1_280, "{connection} bytes");
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{
 
 use bytestring::ByteString;
 use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::unix_millis,
@@ -38,6 +39,8 @@ pub(crate) struct Core {
     numbers: AtomicU64,
     /// The client that stands for the broker itself.
     own_client: Arc<Client>,
+    /// Cancelled when the broker stops.
+    pub(crate) stop: CancellationToken,
     /// When it began, in milliseconds since the Unix epoch.
     pub(crate) began: u64,
 }
@@ -67,6 +70,7 @@ impl Core {
                 peer: Peer::Away,
                 version: Version::V5,
             }),
+            stop: CancellationToken::new(),
             began,
         };
         let alive = core.last_alive()?.unwrap_or(began).min(began);

@@ -4,7 +4,6 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::unix_millis,
@@ -22,7 +21,7 @@ const EXPIRY: Duration = Duration::from_secs(60);
 const NAP: Duration = Duration::from_secs(60);
 
 /// Keeps house until the broker stops.
-pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
+pub(crate) async fn run(core: Arc<Core>) {
     publish_orphaned_wills(core.take_orphaned_wills(), &core);
     core.note_alive(unix_millis());
     let mut alive = every(ALIVE);
@@ -44,7 +43,7 @@ pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
                 }
             }
             () = tick(&mut sys) => sys::publish(&core),
-            () = stop.cancelled() => break,
+            () = core.stop.cancelled() => break,
         }
     }
     core.note_alive(unix_millis());

@@ -14,7 +14,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{Instant, sleep},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 use tracing::{debug, error, warn};
 
 use super::{
@@ -41,13 +41,12 @@ pub(crate) struct Acceptor {
 pub(crate) struct Served {
     pub(crate) config: ListenerConfig,
     pub(crate) core: Arc<Core>,
-    pub(crate) stop: CancellationToken,
 }
 
 impl Acceptor {
     /// Accepts connections until the broker stops.
     pub(crate) async fn run(self) {
-        let mut stopped = pin!(self.served.stop.cancelled());
+        let mut stopped = pin!(self.served.core.stop.cancelled());
         let mut fails = false;
         loop {
             let accepted = tokio::select! {
@@ -124,16 +123,16 @@ async fn begin(
         debug!(%peer, %error, "a connection was lost at once");
         return None;
     }
-    let Served { config, core, stop } = &*served;
+    let Served { config, core } = &*served;
     let opened = tokio::select! {
         opened = handshake.limit(open(stream, config.protocol, &config.origins)) => opened,
-        () = stop.cancelled() => return None,
+        () = core.stop.cancelled() => return None,
     };
     let opened = opened.unwrap_or_else(|cut| Err(cut.what()));
     match opened {
         Ok(Opened::Mqtt(stream)) => {
-            let (core, stop) = (Arc::clone(core), stop.clone());
-            let serving = connection::serve(stream, peer, config.compat, handshake, core, stop);
+            let core = Arc::clone(core);
+            let serving = connection::serve(stream, peer, config.compat, handshake, core);
             Some(Box::pin(serving))
         }
         Ok(Opened::WebSocket(stream)) => {
@@ -155,15 +154,15 @@ async fn serve_web_socket<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let Served { config, core, stop } = &*served;
-    let (core, stop) = (Arc::clone(core), stop.clone());
-    connection::serve(&mut *stream, peer, config.compat, handshake, core, stop).await;
+    let Served { config, core } = &*served;
+    let core = Arc::clone(core);
+    connection::serve(&mut *stream, peer, config.compat, handshake, core).await;
     if let Some(breach) = stream.breach() {
         served.core.fail("", peer, breach);
     }
     tokio::select! {
         () = stream.linger() => {}
-        () = served.stop.cancelled() => {}
+        () = served.core.stop.cancelled() => {}
     }
 }
 

@@ -66,7 +66,7 @@ struct Slot {
 
 struct Latest {
     number: u64,
-    taken_over: CancellationToken,
+    dismissed: CancellationToken,
 }
 
 /// What a client asks for with its CONNECT.
@@ -124,22 +124,23 @@ impl Sessions {
     /// Gives `client_id` to a new connection; the one before is told to go.
     fn register(&self, core: &Arc<Core>, client_id: &ByteString) -> Registration {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
-        let taken_over = CancellationToken::new();
+        // One of its own, so that connections that wait share no lock.
+        let dismissed = core.stop.child_token();
         let latest = Latest {
             number,
-            taken_over: taken_over.clone(),
+            dismissed: dismissed.clone(),
         };
         let mut slots = self.slots.lock();
         let slot = slots.entry(client_id.clone()).or_default();
         if let Some(earlier) = slot.latest.replace(latest) {
-            earlier.taken_over.cancel();
+            earlier.dismissed.cancel();
         }
         Registration {
             session: Arc::clone(&slot.session),
             core: Arc::clone(core),
             client_id: client_id.clone(),
             number,
-            taken_over,
+            dismissed,
         }
     }
 
@@ -168,7 +169,7 @@ struct Registration {
     client_id: ByteString,
     number: u64,
     session: Arc<AsyncMutex<Option<Kept>>>,
-    taken_over: CancellationToken,
+    dismissed: CancellationToken,
 }
 
 impl Drop for Registration {
@@ -203,7 +204,7 @@ pub(crate) async fn attach(
     let waiting = Arc::clone(&registration.session).lock_owned();
     let guard = tokio::select! {
         biased;
-        () = registration.taken_over.cancelled() => return Err(Refused {
+        () = registration.dismissed.cancelled() => return Err(Refused {
             reason: Reason::ServerBusy,
             what: "another connection has the client identifier",
         }),

@@ -148,9 +148,9 @@ impl Place {
         self.kept().subscriptions.contains_key(filter)
     }
 
-    /// Told when another connection takes the client identifier.
-    pub(crate) fn taken_over(&self) -> CancellationToken {
-        self.registration.taken_over.clone()
+    /// Cancelled when another connection takes the client identifier, or the broker stops.
+    pub(crate) fn dismissed(&self) -> CancellationToken {
+        self.registration.dismissed.clone()
     }
 
     /// Subscribes to each filter; one reason for each, and whose retained messages are due.

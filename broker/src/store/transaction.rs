@@ -14,6 +14,13 @@ use super::{
 /// Appending reserves room in the queue; dropping the transaction gives it back.
 #[derive(Debug, Default)]
 pub struct Transaction {
+    /// None while there is nothing: whoever gathers holds one all the time.
+    contents: Option<Box<Contents>>,
+}
+
+/// What a transaction does.
+#[derive(Debug, Default)]
+struct Contents {
     records: Vec<u8>,
     runs: Vec<Run>,
     settlements: Vec<Settlement>,
@@ -61,21 +68,23 @@ impl Transaction {
         queue: &Queue,
         write: impl FnOnce(&mut Vec<u8>),
     ) -> Result<(), QueueFull> {
-        let start = self.records.len();
+        let contents = self.contents.get_or_insert_default();
+        let records = &mut contents.records;
+        let start = records.len();
         let body = start + PREFIX;
-        self.records.resize(body, 0);
-        write(&mut self.records);
-        assert!(self.records.len() >= body, "a record is only appended");
-        let length = u32::try_from(self.records.len() - body).map_err(|_| QueueFull);
+        records.resize(body, 0);
+        write(records);
+        assert!(records.len() >= body, "a record is only appended");
+        let length = u32::try_from(records.len() - body).map_err(|_| QueueFull);
         let reserved = length.and_then(|length| {
-            self.records[start..body].copy_from_slice(&length.to_be_bytes());
-            queue.state().reserve((self.records.len() - start) as u64)
+            records[start..body].copy_from_slice(&length.to_be_bytes());
+            queue.state().reserve((records.len() - start) as u64)
         });
         if let Err(full) = reserved {
-            self.records.truncate(start);
+            records.truncate(start);
             return Err(full);
         }
-        self.count(queue.state());
+        contents.count(queue.state());
         Ok(())
     }
 
@@ -86,14 +95,15 @@ impl Transaction {
         if sequences.is_empty() {
             return;
         }
-        if let Some(last) = self.settlements.last_mut()
+        let settlements = &mut self.contents.get_or_insert_default().settlements;
+        if let Some(last) = settlements.last_mut()
             && Arc::ptr_eq(&last.queue, queue.state())
             && last.sequences.end == sequences.start
         {
             last.sequences.end = sequences.end;
             return;
         }
-        self.settlements.push(Settlement {
+        settlements.push(Settlement {
             queue: Arc::clone(queue.state()),
             sequences,
         });
@@ -104,7 +114,8 @@ impl Transaction {
     /// The name is free when the transaction is submitted: a queue that is created under it
     /// then is another, and empty.
     pub fn remove(&mut self, queue: &Queue) {
-        self.removals.push(Arc::clone(queue.state()));
+        let contents = self.contents.get_or_insert_default();
+        contents.removals.push(Arc::clone(queue.state()));
     }
 
     /// Gives the entry `key` a value, in place of any that it has.
@@ -147,38 +158,53 @@ impl Transaction {
     fn change(&mut self, key: &[u8], value: Option<&[u8]>, lazily: bool) {
         // Here and not in the committer, which would take the store with it.
         assert!(key.len() <= entries::LONGEST, "the key is too long");
-        self.entries.push(Change::new(key, value, lazily));
+        let contents = self.contents.get_or_insert_default();
+        contents.entries.push(Change::new(key, value, lazily));
     }
 
     /// Whether there is nothing to commit.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.runs.is_empty()
-            && self.settlements.is_empty()
-            && self.removals.is_empty()
-            && self.entries.is_empty()
+        self.contents
+            .as_ref()
+            .is_none_or(|contents| contents.is_empty())
     }
 
     /// Hands each run of records to `take`, whose reservations are then the taker's.
     pub(super) fn take_records(&mut self, mut take: impl FnMut(&Arc<QueueState>, u64, &[u8])) {
+        let Some(contents) = &mut self.contents else {
+            return;
+        };
         let mut start = 0;
-        for run in self.runs.drain(..) {
-            take(&run.queue, run.count, &self.records[start..run.end]);
+        for run in contents.runs.drain(..) {
+            take(&run.queue, run.count, &contents.records[start..run.end]);
             start = run.end;
         }
-        self.records.clear();
+        contents.records.clear();
     }
 
     pub(super) fn take_settlements(&mut self) -> impl Iterator<Item = Settlement> {
-        self.settlements.drain(..)
+        let contents = self.contents.iter_mut();
+        contents.flat_map(|contents| contents.settlements.drain(..))
     }
 
     pub(super) fn take_removals(&mut self) -> impl Iterator<Item = Arc<QueueState>> {
-        self.removals.drain(..)
+        let contents = self.contents.iter_mut();
+        contents.flat_map(|contents| contents.removals.drain(..))
     }
 
     pub(super) fn take_entries(&mut self) -> impl Iterator<Item = Change> {
-        self.entries.drain(..)
+        let contents = self.contents.iter_mut();
+        contents.flat_map(|contents| contents.entries.drain(..))
+    }
+}
+
+impl Contents {
+    fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+            && self.settlements.is_empty()
+            && self.removals.is_empty()
+            && self.entries.is_empty()
     }
 
     fn count(&mut self, queue: &Arc<QueueState>) {
