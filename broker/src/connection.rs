@@ -14,7 +14,7 @@ use tracing::{debug, error, trace};
 
 use crate::{
     acks::PendingAcks,
-    aliases::{InboundAliases, OutboundAliases},
+    aliases::InboundAliases,
     clock::unix_millis,
     codec::{
         Ack, AckKind, DecodeError, Disconnect, Frame, PacketType, Publish, QoS, Reason, Subscribe,
@@ -171,12 +171,12 @@ struct Connection<S> {
     /// Cancelled when another connection has the client identifier, or the broker stops.
     dismissed: CancellationToken,
     session: Session,
-    will: Option<Will>,
+    will: Option<Box<Will>>,
     keep_alive: Option<KeepAlive>,
     inbound: Inbound,
     aliases: InboundAliases,
     /// How fast the client may publish, and until when it is not read from.
-    rate: Option<Rate>,
+    rate: Option<Box<Rate>>,
     paused_until: Option<Instant>,
     acks: PendingAcks,
     durable: Durable,
@@ -203,7 +203,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             terms.version,
             terms.inflight,
             terms.maximum_packet_size,
-            OutboundAliases::new(terms.aliases),
+            terms.aliases,
             place.handshakes(),
             head,
         );
@@ -211,11 +211,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             socket,
             dismissed: place.dismissed(),
             session,
-            will,
+            will: will.map(Box::new),
             keep_alive: terms.silence().map(KeepAlive::new),
             inbound: Inbound::new(client, mailbox.id, &core.store).on(terms.compat),
             aliases: InboundAliases::new(core.limits.max_topic_aliases),
-            rate: Rate::of(core.limits.max_publish_rate),
+            rate: Rate::of(core.limits.max_publish_rate).map(Box::new),
             paused_until: None,
             acks: PendingAcks::default(),
             durable: core.store.durable(),
@@ -703,7 +703,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Some(will) if publishes_will && (will.delay == 0 || !outlives) => {
                 self.inbound.publish_will(&will, &self.core);
             }
-            Some(will) if publishes_will => delayed = Some(will),
+            Some(will) if publishes_will => delayed = Some(*will),
             Some(_) => self.inbound.records.delete(&key::will(&client.id)),
             None => {}
         }

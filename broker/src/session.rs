@@ -39,7 +39,7 @@ pub(crate) struct Session {
     /// Messages to the client that wait for a place in the window or the buffer.
     pending: VecDeque<Pending>,
     window: Window,
-    aliases: OutboundAliases,
+    aliases: Option<Box<OutboundAliases>>,
     /// Messages in flight that another session of a group may get instead, by their position.
     redeliverable: BTreeMap<u64, Delivery>,
     /// Messages of the queue that need not be sent any more.
@@ -82,13 +82,13 @@ pub(crate) enum Standing {
 }
 
 impl Session {
-    /// The session of a client that takes `inflight` messages at once; `head` is where its queue
-    /// begins.
+    /// The session of a client that takes `inflight` messages at once and so many topic
+    /// `aliases`; `head` is where its queue begins.
     pub(crate) fn new(
         version: Version,
         inflight: u16,
         maximum_packet_size: usize,
-        aliases: OutboundAliases,
+        aliases: u16,
         mut handshakes: Handshakes,
         head: u64,
     ) -> Session {
@@ -102,7 +102,7 @@ impl Session {
             maximum_packet_size,
             handshakes,
             window: Window::new(inflight),
-            aliases,
+            aliases: (aliases > 0).then(|| Box::new(OutboundAliases::new(aliases))),
             redeliverable: BTreeMap::new(),
             obsolete: Vec::new(),
         }
@@ -279,7 +279,8 @@ impl Session {
             };
             let mut outgoing = outgoing(&message, &delivery.terms, expiry);
             outgoing.dup = dup && qos != QoS::AtMostOnce;
-            let mut form = self.aliases.propose(outgoing.topic);
+            let propose = |aliases: &Box<OutboundAliases>| aliases.propose(outgoing.topic);
+            let mut form = self.aliases.as_ref().map_or(TopicForm::Plain, propose);
             outgoing.topic_alias = form.number();
             if form.is_known() {
                 outgoing.topic = "";
@@ -293,7 +294,9 @@ impl Session {
                 self.obsolete.extend(delivery.sequence.map(|_| position));
                 continue;
             }
-            self.aliases.commit(&form, message.topic.as_str());
+            if let Some(aliases) = &mut self.aliases {
+                aliases.commit(&form, message.topic.as_str());
+            }
             match qos {
                 QoS::AtMostOnce => {}
                 QoS::AtLeastOnce => {
@@ -381,14 +384,7 @@ mod tests {
     }
 
     fn resumed(inflight: u16, size: usize, handshakes: Handshakes, head: u64) -> Session {
-        Session::new(
-            V5,
-            inflight,
-            size,
-            OutboundAliases::new(0),
-            handshakes,
-            head,
-        )
+        Session::new(V5, inflight, size, 0, handshakes, head)
     }
 
     /// Messages on topic `t`, granted QoS 2.

@@ -1,10 +1,10 @@
 //! A session: what of it outlives a connection, and how it ends.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
-use perennial_rules::TopicFilter;
 use tracing::{debug, error};
 
+use super::subscriptions::Subscriptions;
 use crate::{
     codec::QoS,
     core::Core,
@@ -13,7 +13,7 @@ use crate::{
     message::Delivery,
     session::Handshakes,
     store::{Queue, Transaction},
-    stored::{SessionRecord, SubscriptionRecord, WillRecord, key, read_message},
+    stored::{SessionRecord, WillRecord, key, read_message},
 };
 
 /// A session that never expires by itself.
@@ -22,7 +22,7 @@ pub(super) const FOREVER: u32 = u32::MAX;
 /// A session, whether somebody is connected or not.
 pub(crate) struct Kept {
     pub(super) mailbox: Arc<Mailbox>,
-    pub(super) subscriptions: HashMap<TopicFilter, Box<SubscriptionRecord>>,
+    pub(super) subscriptions: Subscriptions,
     /// What there is of a session that outlives its connection.
     pub(super) lasting: Option<Box<Lasting>>,
     /// Where it is among the deadlines.
@@ -59,7 +59,7 @@ impl Kept {
     pub(super) fn new(mailbox: Arc<Mailbox>, lasting: Option<Lasting>) -> Kept {
         Kept {
             mailbox,
-            subscriptions: HashMap::new(),
+            subscriptions: Subscriptions::default(),
             lasting: lasting.map(Box::new),
             deadline: None,
         }
@@ -156,20 +156,20 @@ impl Kept {
     pub(super) fn unsubscribe(&self, core: &Core) {
         if !self.subscriptions.is_empty() {
             core.router
-                .unsubscribe(self.subscriptions.keys(), self.mailbox.id);
+                .unsubscribe(self.subscriptions.filters(), self.mailbox.id);
         }
     }
 
     fn shares(&self) -> bool {
         self.subscriptions
-            .keys()
+            .filters()
             .any(|filter| filter.share_group().is_some())
     }
 
     /// Deletes all entries of the session.
     fn erase(&self, client: &str, lasting: &Lasting, transaction: &mut Transaction) {
         transaction.delete(&key::session(client));
-        for filter in self.subscriptions.keys() {
+        for filter in self.subscriptions.filters() {
             transaction.delete(&key::subscription(client, filter.as_str()));
         }
         for packet_id in &lasting.handshakes.received {

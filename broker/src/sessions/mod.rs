@@ -9,6 +9,7 @@ mod deadlines;
 mod kept;
 mod place;
 mod restore;
+mod subscriptions;
 
 use std::{
     collections::HashMap,

@@ -145,7 +145,7 @@ impl Place {
 
     /// Whether there is a subscription to `filter`.
     pub(crate) fn has(&self, filter: &TopicFilter) -> bool {
-        self.kept().subscriptions.contains_key(filter)
+        self.kept().subscriptions.get(filter).is_some()
     }
 
     /// Cancelled when another connection takes the client identifier, or the broker stops.
@@ -235,7 +235,7 @@ impl Place {
             transaction.put(&key, &record.encode());
         }
         let due = sends_retained.then(|| cursor(&filter, &record)).flatten();
-        kept.subscriptions.insert(filter, Box::new(record));
+        kept.subscriptions.insert(filter, record);
         Ok(due)
     }
 
@@ -276,7 +276,7 @@ impl Place {
         };
         let core = Arc::clone(self.core());
         let kept = self.session.as_mut().expect("a place has a session");
-        if kept.subscriptions.remove(&filter).is_none() {
+        if !kept.subscriptions.remove(&filter) {
             return Reason::NoSubscriptionExisted;
         }
         core.router

@@ -46,7 +46,7 @@ pub(crate) fn restore(core: &Core, alive: u64) -> Result<Vec<OrphanedWill>, Stor
         .store(sessions.len(), Ordering::Relaxed);
     let mut slots = core.sessions.slots.lock();
     for (client_id, mut kept) in sessions {
-        for (filter, record) in &kept.subscriptions {
+        for (filter, record) in kept.subscriptions.iter() {
             core.router.subscribe(filter, &kept.mailbox, record);
         }
         kept.watch(core);
@@ -111,7 +111,7 @@ fn read_subscriptions(
         };
         match (filter(rest), SubscriptionRecord::decode(value)) {
             (Some(filter), Some(record)) => {
-                kept.subscriptions.insert(filter, Box::new(record));
+                kept.subscriptions.insert(filter, record);
             }
             _ => complain(key),
         }
