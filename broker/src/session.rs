@@ -279,8 +279,8 @@ impl Session {
             };
             let mut outgoing = outgoing(&message, &delivery.terms, expiry);
             outgoing.dup = dup && qos != QoS::AtMostOnce;
-            let propose = |aliases: &Box<OutboundAliases>| aliases.propose(outgoing.topic);
-            let mut form = self.aliases.as_ref().map_or(TopicForm::Plain, propose);
+            let propose = |aliases: &OutboundAliases| aliases.propose(outgoing.topic);
+            let mut form = self.aliases.as_deref().map_or(TopicForm::Plain, propose);
             outgoing.topic_alias = form.number();
             if form.is_known() {
                 outgoing.topic = "";
