@@ -3,7 +3,11 @@
 //! - An acknowledgement leaves when the store has synced what it promises, in the order of the publishes.
 //! - Reading goes on meanwhile, up to a bound; then the client is not read from.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -256,20 +260,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Does all that can be done without waiting.
     fn work(&mut self) -> Result<(), End> {
         let handled = self.handle_input();
-        self.send_messages();
+        let sent = self.send_messages();
         let submitted = self.inbound.submit(&self.core, &mut self.acks);
         self.release_acks();
-        handled.and(submitted.map_err(End::from))
+        handled.and(sent.and(submitted).map_err(End::from))
     }
 
     /// Appends messages for the client to the output.
-    fn send_messages(&mut self) {
-        self.feed_retained();
+    fn send_messages(&mut self) -> Result<(), StoreError> {
+        self.feed_retained()?;
         if !self.session.has_pending() {
             self.session.drain(self.place.mailbox());
         }
         if !self.session.has_pending() {
-            return;
+            return Ok(());
         }
         self.session.send(
             &mut self.socket.output,
@@ -284,6 +288,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.inbound.records.settle(queue, sequences);
             }
         }
+        Ok(())
     }
 
     /// Whether retained messages can be sent or queued.
@@ -299,28 +304,37 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Takes the next retained messages that a subscription begins with.
-    fn feed_retained(&mut self) {
+    fn feed_retained(&mut self) -> Result<(), StoreError> {
         if !self.feeds_retained() {
-            return;
+            return Ok(());
         }
         let Some(mut cursor) = self.cursors.pop_front() else {
-            return;
+            return Ok(());
         };
-        let next = self.core.retained.next(&mut cursor, unix_millis());
+        let core = Arc::clone(&self.core);
+        // A message that replaces what is read here has to come behind it in the session's
+        // queue, so it is not submitted before; what was gathered so far is.
+        let unchanged = if self.place.is_lasting() {
+            self.inbound.submit(&core, &mut self.acks)?;
+            Some(core.retained.hold())
+        } else {
+            None
+        };
+        let next = core.retained.next(&mut cursor, unix_millis());
         self.place
             .retained_sent(&cursor, next.is_none(), &mut self.inbound.records);
         let Some(deliveries) = next else {
             if self.cursors.is_empty() {
                 self.cursors = VecDeque::new();
             }
-            return;
+            return Ok(());
         };
         let mailbox = self.place.mailbox();
         let client = mailbox.client();
         let mut unkept = VecDeque::new();
         for delivery in deliveries {
             let message = delivery.run.get(0);
-            if !self.core.hooks.deliver(&client, message.topic) {
+            if !core.hooks.deliver(&client, message.topic) {
                 continue;
             }
             if mailbox.is_durable() && delivery.terms.qos(&message) > QoS::AtMostOnce {
@@ -331,6 +345,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         self.session.take(&mut unkept);
         self.cursors.push_front(cursor);
+        if unchanged.is_some() {
+            self.inbound.submit(&core, &mut self.acks)?;
+        }
+        Ok(())
     }
 
     /// Waits for the first of all that the connection waits for.
@@ -568,8 +586,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             (Progress::Release(reason), None) => answer(AckKind::PubRel, reason),
             (Progress::Released(reason), Some(_)) => {
-                let key = key::received(inbound.client_id(), id);
-                inbound.records.delete(&key);
+                if reason == Reason::Success {
+                    let key = key::received(inbound.client_id(), id);
+                    inbound.records.delete(&key);
+                }
                 inbound.acknowledge(AckKind::PubComp, id, reason);
             }
             (Progress::Released(reason), None) => answer(AckKind::PubComp, reason),
@@ -592,15 +612,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         } else {
             let records = &mut self.inbound.records;
             let (reasons, due) = self.place.subscribe(subscribe, compat, records);
-            self.cursors
-                .retain(|cursor| due.iter().all(|new| new.filter != cursor.filter));
-            self.cursors.extend(due);
+            self.begin_with_retained(due);
             reasons
         };
         let version = self.terms.version;
         let write = |out: &mut Vec<u8>| encode_suback(subscribe.packet_id, &reasons, version, out);
         self.answer(write);
         Ok(())
+    }
+
+    /// Begins with what is retained for each filter, once however often it is repeated.
+    fn begin_with_retained(&mut self, due: Vec<Cursor>) {
+        let mut begun = HashSet::new();
+        let last = due.into_iter().rev();
+        let last: Vec<_> = last
+            .filter(|cursor| begun.insert(cursor.filter.clone()))
+            .collect();
+        self.cursors
+            .retain(|cursor| !begun.contains(&cursor.filter));
+        self.cursors.extend(last.into_iter().rev());
     }
 
     fn unsubscribe(&mut self, unsubscribe: &Unsubscribe<'_>) {

@@ -10,6 +10,7 @@ use crate::{
     compat::{Compat, silence_allowed},
     core::Core,
     hooks::Client,
+    limits::Limits,
     peer::Peer,
     sessions::{Refused, Request},
     socket::Socket,
@@ -215,7 +216,8 @@ fn admit(
             "the client identifier is too long, or begins with $ where that is not allowed",
         ));
     }
-    let will = connect.will.as_ref().map(|will| admit_will(will, compat));
+    let will = connect.will.as_ref();
+    let will = will.map(|will| admit_will(will, compat, &core.limits));
     let will = will.transpose()?;
     let id = if is_assigned {
         core.assign_client_id()
@@ -266,15 +268,26 @@ fn admit(
     Ok(Admitted { request, terms })
 }
 
-fn admit_will(will: &crate::codec::Will<'_>, compat: Compat) -> Result<Will, Refused> {
+fn admit_will(
+    will: &crate::codec::Will<'_>,
+    compat: Compat,
+    limits: &Limits,
+) -> Result<Will, Refused> {
     if will.qos == QoS::ExactlyOnce && !compat.is_whole_mqtt() {
         return Err(Refused {
             reason: Reason::QosNotSupported,
             what: "the will has QoS 2",
         });
     }
-    Will::new(will).ok_or(Refused {
+    if will.retain && !compat.retains(will.topic.as_bytes()) {
+        return Err(Refused {
+            reason: Reason::NotAuthorized,
+            what: "a will on a topic that begins with $ cannot be retained",
+        });
+    }
+    let is_taken = limits.take_topic(will.topic) && compat.takes_topic(will.topic);
+    Will::new(will).filter(|_| is_taken).ok_or(Refused {
         reason: Reason::TopicNameInvalid,
-        what: "the will topic is not a topic name",
+        what: "the will topic is not a topic name, or longer or deeper than is allowed",
     })
 }

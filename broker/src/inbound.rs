@@ -17,7 +17,7 @@ use crate::{
     hooks::{Client, Intake, Message},
     mailbox::{Mailbox, Pressure},
     message::{Delivery, Queued, Run, Terms},
-    router::{Targets, levels},
+    router::Targets,
     store::{Store, StoreError, Ticket, Transaction},
     stored::key,
     will::Will,
@@ -96,13 +96,13 @@ impl Inbound {
     /// Takes a publish: what must be kept into the transaction, its message into the run.
     pub(crate) fn take(&mut self, publish: &Publish<'_>, core: &Core) -> Result<(), NotTaken> {
         let now = self.now();
-        let fits = publish.payload.len();
+        let size = publish.payload.len() + publish.properties.len();
         self.pass(
             publish.topic,
             publish.qos,
             publish.retain,
             publish.payload,
-            fits,
+            size,
             core,
             |run| {
                 run.push(publish, now);
@@ -239,6 +239,7 @@ impl Inbound {
             payload,
             qos,
             retain,
+            properties,
             ..
         } = will;
         let taken = self.pass(
@@ -246,7 +247,7 @@ impl Inbound {
             *qos,
             *retain,
             payload,
-            payload.len(),
+            payload.len() + properties.len(),
             core,
             |run| run.push_will(will, now),
         );
@@ -422,15 +423,11 @@ fn resolve(topic: &[u8], client: &Client, compat: Compat, core: &Core) -> Result
     // Before the subscriptions are read: a change meanwhile makes it stale.
     let generation = core.router.generation();
     let topic = topic_name(topic).map_err(NotTaken::Invalid)?;
-    let limits = &core.limits;
-    if topic.len() > limits.max_topic_length
-        || levels(&topic) > limits.max_topic_levels
-        || !compat.takes_topic(&topic)
-    {
+    if !core.limits.take_topic(&topic) || !compat.takes_topic(&topic) {
         let what = "the topic is longer or deeper than the configuration allows";
         return Err(NotTaken::Refused(Reason::TopicNameInvalid, what));
     }
-    if topic.starts_with("$SYS/") {
+    if *topic == *"$SYS" || topic.starts_with("$SYS/") {
         let what = "the topic is the broker's own";
         return Err(NotTaken::Refused(Reason::NotAuthorized, what));
     }

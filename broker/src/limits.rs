@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::store::{QueueLimits, WhenFull};
+use crate::{
+    router::levels,
+    store::{QueueLimits, WhenFull},
+};
 
 /// The broker's bounds.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -68,6 +71,11 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// Whether `text`, a topic name or filter, is short enough, and its levels are few enough.
+    pub(crate) fn take_topic(&self, text: &str) -> bool {
+        text.len() <= self.max_topic_length && levels(text) <= self.max_topic_levels
+    }
+
     /// How many seconds a session outlives its connection whose client asks for `asked`.
     pub(crate) fn session_expiry(&self, asked: u32) -> u32 {
         let longest = u32::try_from(self.max_session_expiry.as_secs()).unwrap_or(u32::MAX);

@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytestring::ByteString;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use perennial_rules::{TopicFilter, TopicName};
 
 use crate::{
@@ -44,12 +44,16 @@ struct Messages {
     /// How many are kept in the store, and their bytes.
     kept: usize,
     bytes: usize,
+    /// How many have come so far.
+    changes: u64,
 }
 
 struct Entry {
     run: Arc<Run>,
     /// It is the broker's own and not kept in the store.
     is_volatile: bool,
+    /// The change that brought it.
+    number: u64,
 }
 
 /// A subscriber that has not got all retained messages of a subscription.
@@ -59,6 +63,8 @@ pub(crate) struct Cursor {
     pub(crate) terms: Terms,
     /// The topic of the last one that it got; empty before the first.
     pub(crate) after: ByteString,
+    /// The last change before the subscription; it gets later ones as they come.
+    pub(crate) until: u64,
 }
 
 impl Retained {
@@ -88,6 +94,11 @@ impl Retained {
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.messages.read().topics.len()
+    }
+
+    /// The last change so far.
+    pub(crate) fn last_change(&self) -> u64 {
+        self.messages.read().changes
     }
 
     /// Whether a message of `bytes` may be retained on `topic`.
@@ -132,6 +143,11 @@ impl Retained {
         store.submit(transaction)
     }
 
+    /// While this is held, no change of what is retained is submitted.
+    pub(crate) fn hold(&self) -> MutexGuard<'_, ()> {
+        self.writing.lock()
+    }
+
     /// Moves `cursor` on and gives the next messages that are not expired; `None` behind the last.
     pub(crate) fn next(&self, cursor: &mut Cursor, now: u64) -> Option<Vec<Delivery>> {
         let pattern = cursor.filter.pattern();
@@ -140,7 +156,7 @@ impl Retained {
             let entry = messages.topics.get(pattern);
             let is_new = cursor.after.is_empty();
             cursor.after = pattern.into();
-            let entry = entry.filter(|entry| is_new && entry.is_alive(now))?;
+            let entry = entry.filter(|entry| is_new && entry.is_due(cursor.until, now))?;
             return Some(vec![entry.delivery(&cursor.terms)]);
         }
         let prefix = literal_prefix(pattern);
@@ -157,7 +173,7 @@ impl Retained {
             .take(TOPICS)
         {
             last = Some(topic.clone());
-            if cursor.filter.matches(&entry.run.topic) && entry.is_alive(now) {
+            if cursor.filter.matches(&entry.run.topic) && entry.is_due(cursor.until, now) {
                 found.push(entry.delivery(&cursor.terms));
                 if found.len() == MATCHES {
                     break;
@@ -198,7 +214,12 @@ impl Messages {
     fn insert(&mut self, run: Arc<Run>, is_volatile: bool) {
         let topic = run.topic.as_byte_string().clone();
         self.remove(&topic);
-        let entry = Entry { run, is_volatile };
+        self.changes += 1;
+        let entry = Entry {
+            run,
+            is_volatile,
+            number: self.changes,
+        };
         if !is_volatile {
             self.kept += 1;
             self.bytes += entry.bytes();
@@ -232,6 +253,11 @@ impl Messages {
 impl Entry {
     fn bytes(&self) -> usize {
         self.run.topic.len() + self.run.get(0).size() + AROUND
+    }
+
+    /// Whether a subscription begins with it that was made behind the change `until`.
+    fn is_due(&self, until: u64, now: u64) -> bool {
+        self.number <= until && self.is_alive(now)
     }
 
     fn is_alive(&self, now: u64) -> bool {
@@ -317,10 +343,15 @@ mod tests {
         }
 
         fn found(&self, filter: &str, now: u64) -> Vec<String> {
+            self.found_until(self.retained.last_change(), filter, now)
+        }
+
+        fn found_until(&self, until: u64, filter: &str, now: u64) -> Vec<String> {
             let mut cursor = Cursor {
                 filter: filter.parse().unwrap(),
                 terms: Terms::default(),
                 after: ByteString::new(),
+                until,
             };
             let mut topics = Vec::new();
             while let Some(deliveries) = self.retained.next(&mut cursor, now) {
@@ -357,6 +388,20 @@ mod tests {
         assert_eq!(setting.found("a/#", 0), ["a", "a/b"]);
         assert_eq!(setting.found("#", 0), ["a", "a!", "a/b", "ab"]);
         assert_eq!(setting.found("$a/+", 0), ["$a/b"]);
+    }
+
+    #[test]
+    fn a_message_that_comes_behind_a_subscription_is_left_to_come_by_itself() {
+        let setting = setting(&Limits::default());
+        for topic in ["changed", "kept"] {
+            setting.set(topic, "before", NEVER);
+        }
+        for (filter, found) in [("#", &["kept"][..]), ("kept", &["kept"]), ("changed", &[])] {
+            let until = setting.retained.last_change();
+            setting.set("changed", "behind", NEVER);
+            setting.set("new", "behind", NEVER);
+            assert_eq!(setting.found_until(until, filter, 0), found, "{filter}");
+        }
     }
 
     #[test]

@@ -101,6 +101,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             self.written = 0;
             self.output.clear();
             self.output.shrink_to(if is_idle { 0 } else { BUSY_BUFFER });
+            // What the stream took and still holds; if it cannot go yet, this task is woken.
+            if let Poll::Ready(flushed) = Pin::new(&mut self.stream).poll_flush(context) {
+                flushed?;
+            }
         }
         Ok(wrote)
     }
@@ -188,7 +192,7 @@ impl Input {
         let held = self.end - self.start;
         let needed = Frame::announced(&self.buffer[self.start..self.end])
             .unwrap_or(0)
-            .min(BUSY_BUFFER.max(2 * held))
+            .min((4 * PROBE).max(2 * held))
             .max(held + 1);
         if self.start > 0
             && (self.end == self.buffer.len() || self.start + needed > self.buffer.len())

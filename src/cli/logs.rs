@@ -5,9 +5,10 @@ use std::{
     io::{self, IsTerminal},
 };
 
+use tracing::{Level, Metadata};
 use tracing_subscriber::{
     Layer,
-    filter::{LevelFilter, Targets},
+    filter::{LevelFilter, Targets, filter_fn},
     fmt,
     layer::SubscriberExt,
     util::SubscriberInitExt,
@@ -15,6 +16,9 @@ use tracing_subscriber::{
 
 /// What is logged when nobody says: what the gateway does, and what its libraries warn of.
 pub(super) const DEFAULT: &str = "warn,perennial=info";
+
+/// Libraries that log payloads at trace level, which nobody may see.
+const INDISCREET: [&str; 2] = ["tungstenite", "tokio_tungstenite"];
 
 /// Sends what `filter` lets through to stderr, from here to the end of the process.
 pub(super) fn start(json: bool, filter: Targets) {
@@ -28,8 +32,18 @@ pub(super) fn start(json: bool, filter: Targets) {
             .boxed()
     };
     tracing_subscriber::registry()
-        .with(lines.with_filter(filter))
+        .with(
+            lines
+                .with_filter(filter)
+                .with_filter(filter_fn(is_discreet)),
+        )
         .init();
+}
+
+/// Whether what is logged there has no payload in it.
+fn is_discreet(metadata: &Metadata<'_>) -> bool {
+    let library = metadata.target().split("::").next().unwrap_or_default();
+    *metadata.level() != Level::TRACE || !INDISCREET.contains(&library)
 }
 
 /// Reads `info`, or `info,perennial_broker=debug`; nothing, as an empty variable has it, is
@@ -66,8 +80,6 @@ pub(super) fn parse_filter(text: &str) -> Result<Targets, String> {
 
 #[cfg(test)]
 mod tests {
-    use tracing::Level;
-
     use super::*;
 
     #[test]

@@ -168,6 +168,11 @@ fn a_frame_may_be_larger_than_a_packet_and_a_packet_not_larger_than_the_limit() 
     let farewell = socket.expect_packet("DISCONNECT");
     assert_eq!((farewell.first, farewell.body[0]), (0xE0, 0x95));
     assert_eq!(socket.expect_close(), Some(1000));
+
+    // A frame may have twice the limit, and a MiB in any case.
+    let mut socket = connected(&gateway, V5, "client");
+    socket.send_frame(BINARY, &vec![0; (1 << 20) + 1]);
+    assert_eq!(socket.expect_close(), Some(1009));
 }
 
 #[test]
@@ -181,7 +186,7 @@ fn what_is_not_a_binary_message_by_the_book_ends_with_the_code_for_it() {
         (unmasked, 1002),
         (frame(0xC2, &[0xC0, 0]), 1002),
         (frame(0x80, &[0xC0, 0]), 1002),
-        (endless, 1002),
+        (endless, 1009),
     ] {
         let mut socket = connected(&gateway, V311, "breaks rules");
         socket.send(&bytes);

@@ -91,6 +91,11 @@ impl<'a> PublishProperties<'a> {
         Ok(taken)
     }
 
+    /// Bytes of all of them.
+    pub(crate) fn len(&self) -> usize {
+        self.raw.len()
+    }
+
     /// Appends what a receiver gets to see, in the order in which it came.
     ///
     /// The expiry is written anew for each receiver and an alias belongs to the sender's connection.

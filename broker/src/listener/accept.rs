@@ -124,8 +124,10 @@ async fn begin(
         return None;
     }
     let Served { config, core } = &*served;
+    let max_packet_size = core.limits.max_packet_size;
+    let opening = open(stream, config.protocol, &config.origins, max_packet_size);
     let opened = tokio::select! {
-        opened = handshake.limit(open(stream, config.protocol, &config.origins)) => opened,
+        opened = handshake.limit(opening) => opened,
         () = core.stop.cancelled() => return None,
     };
     let opened = opened.unwrap_or_else(|cut| Err(cut.what()));

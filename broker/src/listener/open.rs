@@ -19,6 +19,7 @@ pub(super) async fn open<S>(
     mut stream: S,
     protocol: Protocol,
     origins: &Origins,
+    max_packet_size: usize,
 ) -> Result<Opened<S>, &'static str>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -38,6 +39,6 @@ where
         }
     }
     let rest = upgrade(&mut stream, first, origins).await?;
-    let stream = WebSocket::new(Prefixed::new(rest, stream));
+    let stream = WebSocket::new(Prefixed::new(rest, stream), max_packet_size).await;
     Ok(Opened::WebSocket(Box::new(stream)))
 }

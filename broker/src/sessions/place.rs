@@ -17,7 +17,6 @@ use crate::{
     mailbox::Mailbox,
     message::{Delivery, Terms},
     retained::Cursor,
-    router::levels,
     session::Handshakes,
     store::Transaction,
     stored::{SubscriptionRecord, WillRecord, key},
@@ -139,7 +138,7 @@ impl Place {
     pub(crate) fn cursors(&self) -> Vec<Cursor> {
         let subscriptions = self.kept().subscriptions.iter();
         subscriptions
-            .filter_map(|(filter, record)| cursor(filter, record))
+            .filter_map(|(filter, record)| cursor(filter, record, u64::MAX))
             .collect()
     }
 
@@ -191,11 +190,7 @@ impl Place {
     ) -> Result<Option<Cursor>, Reason> {
         let core = Arc::clone(self.core());
         let filter: TopicFilter = text.parse().map_err(|_| Reason::TopicFilterInvalid)?;
-        let pattern = filter.pattern();
-        if pattern.len() > core.limits.max_topic_length
-            || levels(pattern) > core.limits.max_topic_levels
-            || !compat.takes_topic(pattern)
-        {
+        if !core.limits.take_topic(text) || !compat.takes_topic(filter.pattern()) {
             return Err(Reason::TopicFilterInvalid);
         }
         let kept = self.session.as_mut().expect("a place has a session");
@@ -234,7 +229,11 @@ impl Place {
         if kept.lasting.is_some() {
             transaction.put(&key, &record.encode());
         }
-        let due = sends_retained.then(|| cursor(&filter, &record)).flatten();
+        // Behind the subscription, so that no message is missed that comes meanwhile.
+        let until = core.retained.last_change();
+        let due = sends_retained
+            .then(|| cursor(&filter, &record, until))
+            .flatten();
         kept.subscriptions.insert(filter, record);
         Ok(due)
     }
@@ -371,7 +370,7 @@ fn submit(core: &Core, transaction: Transaction) {
 }
 
 /// From where retained messages for a subscription are to be sent, if they are.
-fn cursor(filter: &TopicFilter, record: &SubscriptionRecord) -> Option<Cursor> {
+fn cursor(filter: &TopicFilter, record: &SubscriptionRecord, until: u64) -> Option<Cursor> {
     Some(Cursor {
         filter: filter.clone(),
         terms: Terms {
@@ -381,5 +380,6 @@ fn cursor(filter: &TopicFilter, record: &SubscriptionRecord) -> Option<Cursor> {
             share: None,
         },
         after: record.retained_after.clone()?,
+        until,
     })
 }

@@ -1,173 +1,173 @@
 //! MQTT in WebSocket messages (RFC 6455; MQTT 5, 6).
 //!
-//! - Frames are taken apart as they come, in the buffer that they are read into: neither a frame
-//!   nor a message is ever held whole, so that their size needs no bound.
-//! - What is written leaves as frames of bounded size, straight from the caller's buffer: a peer
-//!   that does not read is felt at once.
+//! - A message is held whole before its bytes are passed on. It may be larger than a packet, since
+//!   a message can carry many, but not without a bound: beyond it the connection is closed with
+//!   1009.
+//! - What is written leaves as messages of bounded size, one at a time: a peer that does not read
+//!   is felt at once.
+//! - Anything but binary messages is closed with 1003, what breaks a rule with 1002.
 
-mod decoder;
 #[cfg(test)]
 mod tests;
 mod upgrade;
 
 use std::{
-    io::{self, IoSlice},
+    future::poll_fn,
+    io,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
+use bytes::{Buf, Bytes};
+use futures_util::{SinkExt, StreamExt};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
     time::timeout,
 };
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        Error, Message,
+        error::ProtocolError,
+        protocol::{CloseFrame, Role, WebSocketConfig, frame::coding::CloseCode},
+    },
+};
 
-use decoder::{Decoder, Ended};
 pub(crate) use upgrade::upgrade;
 
-/// Bytes in a frame that is sent; what their length needs is two bytes.
-const MAX_PAYLOAD: usize = 0xFFFF;
+/// Bytes in a message that is sent.
+const MAX_PAYLOAD: usize = 16 * 1024;
+/// Bytes that are read at once; an idle connection holds a buffer of this size.
+///
+/// The stream goes back to this size after a large message only if it is a power of two from 1 KiB.
+const READ_BUFFER: usize = 1024;
+/// Every client may send messages of this size, however small its packets have to be.
+const LARGE_MESSAGE: usize = 1024 * 1024;
 /// How long a peer may take to answer a Close.
 const LINGER: Duration = Duration::from_secs(1);
 
-const BINARY: u8 = 0x2;
-const CLOSE: u8 = 0x8;
-const PING: u8 = 0x9;
-const PONG: u8 = 0xA;
-
 /// The server's side of a WebSocket connection, as a stream of the bytes in its messages.
 pub(crate) struct WebSocket<S> {
-    stream: S,
-    decoder: Decoder,
-    frame: Begun,
-    /// A control frame on its way; it begins and ends between other frames.
-    control: Vec<u8>,
-    control_at: usize,
-    /// The body of the Close that is to be sent.
-    close: Option<Vec<u8>>,
-    /// Nothing follows a Close.
+    stream: WebSocketStream<S>,
+    /// What was not read yet of the latest message.
+    ///
+    /// It is let go only when the stream was asked for the next one: the stream keeps a buffer
+    /// that nobody else holds, and with it the size of the largest message for good.
+    message: Bytes,
+    /// The Close that is to be sent when there is room.
+    close: Option<CloseFrame>,
+    /// A Close is on its way to the peer; nothing follows it.
     is_closed: bool,
+    ended: Option<Ended>,
 }
 
-/// A frame that was begun to be sent.
-#[derive(Default)]
-struct Begun {
-    header: [u8; 4],
-    /// What is left of the header lies behind this.
-    header_at: usize,
-    /// Bytes of its payload that are still to be sent; zero between frames.
-    owed: usize,
+/// Why nothing more comes.
+enum Ended {
+    /// The peer closed.
+    Closed,
+    /// The peer broke a rule; which one.
+    Breach(String),
 }
 
-impl<S> WebSocket<S> {
-    /// Takes a connection after its handshake.
-    pub(crate) fn new(stream: S) -> WebSocket<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
+    /// Takes a connection after its handshake, on which packets have at most `max_packet_size`.
+    pub(crate) async fn new(stream: S, max_packet_size: usize) -> WebSocket<S> {
+        let config = Some(config(max_packet_size));
         WebSocket {
-            stream,
-            decoder: Decoder::default(),
-            frame: Begun::default(),
-            control: Vec::new(),
-            control_at: 0,
+            stream: WebSocketStream::from_raw_socket(stream, Role::Server, config).await,
+            message: Bytes::new(),
             close: None,
             is_closed: false,
+            ended: None,
         }
     }
 
     /// The rule of WebSocket that the peer broke, if it did.
-    pub(crate) fn breach(&self) -> Option<&'static str> {
-        match self.decoder.ended()? {
-            Ended::Breach(breach) => Some(breach.what),
-            Ended::Closed { .. } => None,
+    pub(crate) fn breach(&self) -> Option<&str> {
+        match self.ended.as_ref()? {
+            Ended::Breach(what) => Some(what),
+            Ended::Closed => None,
         }
     }
 
-    /// The next control frame to send, when there is one.
-    fn next_control(&mut self) -> Option<Vec<u8>> {
-        if self.is_closed {
-            return None;
-        }
-        if let Some(body) = self.decoder.take_ping() {
-            return Some(control_frame(PONG, &body));
-        }
-        let body = self.close.take()?;
-        self.is_closed = true;
-        Some(control_frame(CLOSE, &body))
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// Waits for the peer's answer to a Close, so that it finds the connection closed in order.
     pub(crate) async fn linger(&mut self) {
         let answered = async {
-            let mut scrap = [0; 256];
-            while self.is_closed && !matches!(self.decoder.ended(), Some(Ended::Closed { .. })) {
-                match self.stream.read(&mut scrap).await {
-                    Ok(0) | Err(_) => return,
-                    Ok(count) => self.decoder.decode(&mut scrap[..count]),
-                };
+            while self.is_closed && self.ended.is_none() {
+                let next = poll_fn(|context| self.stream.poll_next_unpin(context)).await;
+                if self.keep(next).is_err() {
+                    return;
+                }
+            }
+            if self.breach().is_some() {
+                // What is left unread would take the Close back.
+                let (stream, mut scrap) = (self.stream.get_mut(), [0; 256]);
+                while stream.read(&mut scrap).await.is_ok_and(|count| count > 0) {}
             }
         };
         // A peer that does not answer has had its time.
         timeout(LINGER, answered).await.ok();
     }
 
-    /// Sends all control frames that are due; only between other frames.
-    fn poll_control(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        loop {
-            while self.control_at < self.control.len() {
-                let rest = &self.control[self.control_at..];
-                self.control_at +=
-                    sent(ready!(Pin::new(&mut self.stream).poll_write(context, rest)))?;
+    /// Keeps what came.
+    fn keep(&mut self, next: Option<Result<Message, Error>>) -> io::Result<()> {
+        match next {
+            Some(Ok(Message::Binary(message))) => self.message = message,
+            Some(Ok(Message::Text(_))) => {
+                self.fail(
+                    CloseCode::Unsupported,
+                    "a text message comes, and MQTT is binary",
+                );
             }
-            self.control_at = 0;
-            match self.next_control() {
-                Some(frame) => self.control = frame,
-                None => {
-                    self.control = Vec::new();
-                    return Poll::Ready(Ok(()));
-                }
+            // The stream answers both, and a Close that has no proper code with this one.
+            Some(Ok(Message::Close(Some(close)))) if close.code == CloseCode::Protocol => {
+                let what = "a Close has no proper code, or says that a rule was broken here";
+                self.ended = Some(Ended::Breach(what.to_owned()));
             }
+            Some(Ok(Message::Close(_))) | None => self.ended = Some(Ended::Closed),
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+            Some(Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake))) => {
+                self.ended = Some(Ended::Closed);
+            }
+            Some(Err(error @ Error::Protocol(_))) => {
+                self.fail(CloseCode::Protocol, &error.to_string());
+            }
+            Some(Err(error @ Error::Capacity(_))) => {
+                self.fail(CloseCode::Size, &error.to_string());
+            }
+            Some(Err(Error::Utf8(_))) => self.fail(CloseCode::Invalid, "a text is not UTF-8"),
+            Some(Err(error)) => return Err(into_io(error)),
         }
+        Ok(())
     }
 
-    /// Sends control frames unless a frame is under way, which sends them when it is over.
-    fn try_control(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        if self.frame.owed > 0 {
-            return Ok(());
+    /// The peer broke a rule: closes with `code`.
+    fn fail(&mut self, code: CloseCode, what: &str) {
+        if !self.is_closed {
+            self.close_with(code, what);
         }
-        match self.poll_control(context) {
-            Poll::Ready(result) => result,
-            // The task is woken when there is room.
-            Poll::Pending => Ok(()),
-        }
+        self.ended = Some(Ended::Breach(what.to_owned()));
     }
 
-    /// Sends as much of the frame that was begun as the stream takes: bytes of its payload.
-    fn poll_frame(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let payload = &bytes[..bytes.len().min(self.frame.owed)];
-        let stream = Pin::new(&mut self.stream);
-        let header = &self.frame.header[self.frame.header_at..];
-        let count = if header.is_empty() {
-            sent(ready!(stream.poll_write(context, payload)))?
-        } else {
-            let parts = [IoSlice::new(header), IoSlice::new(payload)];
-            sent(ready!(stream.poll_write_vectored(context, &parts)))?
-        };
-        let of_header = count.min(header.len());
-        self.frame.header_at += of_header;
-        self.frame.owed -= count - of_header;
-        Poll::Ready(Ok(count - of_header))
-    }
-
-    /// Keeps what a newly decoded end asks for.
-    fn answer_end(&mut self) {
-        if self.is_closed || self.close.is_some() {
-            return;
-        }
-        self.close = self.decoder.ended().map(|ended| match ended {
-            Ended::Closed { code } => code.map_or(Vec::new(), |code| code.to_be_bytes().to_vec()),
-            Ended::Breach(breach) => close_body(breach.code, breach.what),
+    fn close_with(&mut self, code: CloseCode, reason: &str) {
+        self.is_closed = true;
+        self.close = Some(CloseFrame {
+            code,
+            reason: reason.into(),
         });
+    }
+
+    /// Sends all that waits; a Close last.
+    fn poll_sent(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.stream.poll_flush_unpin(context)).map_err(into_io)?;
+            let Some(close) = self.close.take() else {
+                return Poll::Ready(Ok(()));
+            };
+            let close = Message::Close(Some(close));
+            self.stream.start_send_unpin(close).map_err(into_io)?;
+        }
     }
 }
 
@@ -178,30 +178,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for WebSocket<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         // A peer that only pings ends this by running out of what the runtime grants a task.
-        loop {
-            self.try_control(context)?;
-            match self.decoder.ended() {
-                Some(Ended::Closed { .. }) => return Poll::Ready(Ok(())),
-                Some(Ended::Breach(breach)) => {
-                    let error = io::Error::new(io::ErrorKind::InvalidData, breach.what);
-                    return Poll::Ready(Err(error));
+        while self.message.is_empty() {
+            if let Some(ended) = &self.ended {
+                let result = match ended {
+                    Ended::Closed => Ok(()),
+                    Ended::Breach(what) => {
+                        Err(io::Error::new(io::ErrorKind::InvalidData, what.clone()))
+                    }
+                };
+                // The answer to the peer; the task is woken when there is room.
+                return match self.poll_sent(context) {
+                    Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                    Poll::Ready(Ok(())) | Poll::Pending => Poll::Ready(result),
+                };
+            }
+            match self.stream.poll_next_unpin(context) {
+                Poll::Ready(next) => self.keep(next)?,
+                Poll::Pending => {
+                    self.message = Bytes::new();
+                    return Poll::Pending;
                 }
-                None => {}
-            }
-            let start = buffer.filled().len();
-            ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
-            let read = &mut buffer.filled_mut()[start..];
-            if read.is_empty() {
-                return Poll::Ready(Ok(()));
-            }
-            let payload = self.decoder.decode(read);
-            buffer.set_filled(start + payload);
-            self.answer_end();
-            if payload > 0 {
-                self.try_control(context)?;
-                return Poll::Ready(Ok(()));
             }
         }
+        let count = self.message.len().min(buffer.remaining());
+        buffer.put_slice(&self.message[..count]);
+        self.message.advance(count);
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -211,81 +213,47 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WebSocket<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        loop {
-            if self.frame.owed == 0 {
-                ready!(self.poll_control(context))?;
-                if self.is_closed {
-                    // As after a reset: what comes too late goes nowhere.
-                    return Poll::Ready(Ok(bytes.len()));
-                }
-                self.frame = Begun::of(bytes.len().min(MAX_PAYLOAD));
-            }
-            if bytes.is_empty() {
-                return Poll::Ready(Ok(0));
-            }
-            let count = ready!(self.poll_frame(context, bytes))?;
-            if count > 0 {
-                self.try_control(context)?;
-                return Poll::Ready(Ok(count));
-            }
+        ready!(self.poll_sent(context))?;
+        if self.is_closed || self.ended.is_some() {
+            // As after a reset: what comes too late goes nowhere.
+            return Poll::Ready(Ok(bytes.len()));
         }
+        let part = &bytes[..bytes.len().min(MAX_PAYLOAD)];
+        if !part.is_empty() {
+            let message = Message::Binary(Bytes::copy_from_slice(part));
+            self.stream.start_send_unpin(message).map_err(into_io)?;
+        }
+        Poll::Ready(Ok(part.len()))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.frame.owed == 0 {
-            ready!(self.poll_control(context))?;
-        }
-        Pin::new(&mut self.stream).poll_flush(context)
+        self.poll_sent(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.frame.owed == 0 {
-            if !self.is_closed && self.close.is_none() {
-                self.close = Some(close_body(1000, ""));
-            }
-            ready!(self.poll_control(context))?;
+        if !self.is_closed && self.ended.is_none() {
+            self.close_with(CloseCode::Normal, "");
         }
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        ready!(self.poll_sent(context))?;
+        Pin::new(self.stream.get_mut()).poll_shutdown(context)
     }
 }
 
-impl Begun {
-    /// A frame of one binary message.
-    fn of(payload: usize) -> Begun {
-        let (mut header, length) = ([0; 4], payload as u16);
-        let begin = if payload < 126 {
-            header[2..].copy_from_slice(&[0x80 | BINARY, length as u8]);
-            2
-        } else {
-            header[..2].copy_from_slice(&[0x80 | BINARY, 126]);
-            header[2..].copy_from_slice(&length.to_be_bytes());
-            0
-        };
-        Begun {
-            header,
-            header_at: begin,
-            owed: payload,
-        }
+/// The bounds of a connection.
+fn config(max_packet_size: usize) -> WebSocketConfig {
+    let max_message = max_packet_size.saturating_mul(2).max(LARGE_MESSAGE);
+    WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(0)
+        // One message and answers to pings; without room only the latest ping is answered.
+        .max_write_buffer_size(2 * MAX_PAYLOAD)
+        .max_message_size(Some(max_message))
+        .max_frame_size(Some(max_message))
+}
+
+fn into_io(error: Error) -> io::Error {
+    match error {
+        Error::Io(error) => error,
+        error => io::Error::other(error),
     }
-}
-
-/// Bytes that a stream took.
-fn sent(written: io::Result<usize>) -> io::Result<usize> {
-    match written {
-        Ok(0) => Err(io::ErrorKind::WriteZero.into()),
-        written => written,
-    }
-}
-
-fn control_frame(opcode: u8, body: &[u8]) -> Vec<u8> {
-    let mut frame = vec![0x80 | opcode, body.len() as u8];
-    frame.extend_from_slice(body);
-    frame
-}
-
-/// A status code and what it means here, which is short enough for a control frame.
-fn close_body(code: u16, reason: &str) -> Vec<u8> {
-    let mut body = code.to_be_bytes().to_vec();
-    body.extend_from_slice(reason.as_bytes());
-    body
 }
