@@ -22,7 +22,7 @@ use crate::{
     clock::unix_millis,
     codec::{
         Ack, AckKind, DecodeError, Disconnect, Frame, PacketType, Publish, QoS, Reason, Subscribe,
-        Unsubscribe, Version, encode_suback, encode_unsuback,
+        Unsubscribe, Version, answer_len, encode_suback, encode_unsuback,
     },
     compat::Compat,
     core::Core,
@@ -37,7 +37,7 @@ use crate::{
     session::{Progress, Session, Standing},
     sessions::{Left, Place, attach},
     socket::Socket,
-    store::{Block, Durable, Queue, Reader, StoreError},
+    store::{Block, Durable, Queue, Reader, StoreError, Ticket},
     stored::{key, read_message},
     will::Will,
 };
@@ -186,6 +186,8 @@ struct Connection<S> {
     durable: Durable,
     /// Reads the session's queue, once there is one.
     queue: Option<(Queue, Reader)>,
+    /// When it is durable, more messages of the queue may be sent.
+    promise: Ticket,
     /// Subscriptions whose retained messages are not sent yet.
     cursors: VecDeque<Cursor>,
 }
@@ -210,6 +212,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             terms.aliases,
             place.handshakes(),
             head,
+            place.promised(),
         );
         Connection {
             socket,
@@ -224,6 +227,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             acks: PendingAcks::default(),
             durable: core.store.durable(),
             queue,
+            promise: Ticket::DONE,
             cursors: place.cursors().into(),
             terms,
             place,
@@ -262,8 +266,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let handled = self.handle_input();
         let sent = self.send_messages();
         let submitted = self.inbound.submit(&self.core, &mut self.acks);
+        let promised = self.promise();
         self.release_acks();
-        handled.and(sent.and(submitted).map_err(End::from))
+        handled.and(sent.and(submitted).and(promised).map_err(End::from))
+    }
+
+    /// Lets the store know in time how far messages of the queue may be sent.
+    fn promise(&mut self) -> Result<(), StoreError> {
+        if let Some(until) = self.session.next_promise() {
+            self.promise = self.place.promise(until)?;
+        }
+        Ok(())
     }
 
     /// Appends messages for the client to the output.
@@ -275,12 +288,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if !self.session.has_pending() {
             return Ok(());
         }
+        if self.durable.has_reached(self.promise) {
+            self.session.allow();
+        }
         self.session.send(
             &mut self.socket.output,
             OUTPUT_HIGH,
             unix_millis(),
             &self.core.counters,
         );
+        if !self.session.has_pending() {
+            self.place.mailbox().sent();
+        }
         if let Some((queue, _)) = &self.queue
             && self.place.is_lasting()
         {
@@ -386,7 +405,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             () = mailbox.arrived(), if hears_mailbox => {}
             block = next_block(&mut self.queue), if reads_queue => self.take_block(&block?)?,
-            progress = self.durable.changed(), if congested || !self.acks.is_empty() => {
+            progress = self.durable.changed(), if congested || !self.acks.is_empty() || self.session.is_held_up() => {
                 progress?;
             }
             () = tokio::task::yield_now(), if feeds_retained => {}
@@ -457,10 +476,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             PacketType::PubRel => self.acknowledge(AckKind::PubRel, frame.body),
             PacketType::PubComp => self.acknowledge(AckKind::PubComp, frame.body),
             PacketType::Subscribe => self.subscribe(&Subscribe::decode(frame.body, version)?),
-            PacketType::Unsubscribe => {
-                self.unsubscribe(&Unsubscribe::decode(frame.body, version)?);
-                Ok(())
-            }
+            PacketType::Unsubscribe => self.unsubscribe(&Unsubscribe::decode(frame.body, version)?),
             PacketType::PingReq => {
                 if !frame.body.is_empty() {
                     return Err(DecodeError::malformed("a PINGREQ has a body").into());
@@ -515,6 +531,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let topic = self.aliases.resolve(publish.topic, alias)?;
         if is_repeated {
             // It has been taken ([MQTT-4.3.3-10]).
+            self.session.receive(publish.packet_id);
             self.inbound
                 .acknowledge(AckKind::PubRec, publish.packet_id, Reason::Success);
             return Ok(());
@@ -598,6 +615,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn subscribe(&mut self, subscribe: &Subscribe<'_>) -> Result<(), End> {
+        self.check_answer(subscribe.filters.len())?;
         let compat = self.terms.compat;
         let asks_for_2 = |(_, options): &(_, _)| is_exactly_once(options);
         if !compat.is_whole_mqtt() && subscribe.filters.iter().any(asks_for_2) {
@@ -633,7 +651,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.cursors.extend(last.into_iter().rev());
     }
 
-    fn unsubscribe(&mut self, unsubscribe: &Unsubscribe<'_>) {
+    /// Whether the client takes a SUBACK or UNSUBACK for so many filters ([MQTT-3.1.2-24]).
+    fn check_answer(&self, filters: usize) -> Result<(), End> {
+        if answer_len(filters) > self.terms.maximum_packet_size {
+            return Err(End::Failed {
+                reason: Reason::PacketTooLarge,
+                what: "the client takes no packet as large as the answer for its filters",
+            });
+        }
+        Ok(())
+    }
+
+    fn unsubscribe(&mut self, unsubscribe: &Unsubscribe<'_>) -> Result<(), End> {
+        self.check_answer(unsubscribe.filters.len())?;
         self.inbound.forward(&self.core);
         let records = &mut self.inbound.records;
         let reasons = self.place.unsubscribe(unsubscribe, records);
@@ -643,6 +673,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let write =
             |out: &mut Vec<u8>| encode_unsuback(unsubscribe.packet_id, &reasons, version, out);
         self.answer(write);
+        Ok(())
     }
 
     /// Lets `write` answer, when what it says is on disk if it must be.
@@ -676,6 +707,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 && self.session.standing(sequence) == Standing::Sent
                 && queue.is_settled(sequence)
             {
+                self.session.pass(sequence);
                 continue;
             }
             match read_message(&record, is_lasting.then_some(sequence)) {

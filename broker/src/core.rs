@@ -15,12 +15,13 @@ use crate::{
     complaints::Complaints,
     counters::{BrokerCounters, Counters},
     hooks::{Client, Hooks},
+    housekeeper::ALIVE,
     limits::Limits,
     peer::Peer,
     retained::Retained,
     router::Router,
     sessions::{self, OrphanedWill, Sessions},
-    store::{Store, StoreError},
+    store::{Store, StoreError, Transaction},
     stored::key,
 };
 
@@ -73,8 +74,11 @@ impl Core {
             stop: CancellationToken::new(),
             began,
         };
-        let alive = core.last_alive()?.unwrap_or(began).min(began);
-        *core.orphaned_wills.lock() = sessions::restore(&core, alive)?;
+        // No connection was lost later; a session or a delayed will loses none of its time.
+        let lost = core
+            .last_alive()?
+            .map_or(began, |at| at + ALIVE.as_millis() as u64);
+        *core.orphaned_wills.lock() = sessions::restore(&core, lost.min(began))?;
         Ok(core)
     }
 
@@ -87,13 +91,17 @@ impl Core {
         Ok(alive)
     }
 
-    /// Notes that the gateway runs at `now`.
-    pub(crate) fn note_alive(&self, now: u64) {
+    /// Notes that the gateway runs.
+    pub(crate) fn note_alive(&self) {
         let mut transaction = self.store.transaction();
-        transaction.put_lazily(key::ALIVE, &now.to_be_bytes());
+        self.put_alive(&mut transaction);
         if self.store.submit(transaction).is_err() {
             tracing::debug!("the store takes nothing");
         }
+    }
+
+    pub(crate) fn put_alive(&self, transaction: &mut Transaction) {
+        transaction.put_lazily(key::ALIVE, &unix_millis().to_be_bytes());
     }
 
     pub(crate) fn take_orphaned_wills(&self) -> Vec<OrphanedWill> {

@@ -168,12 +168,13 @@ fn refuse(version: Version, refused: Refused, largest: usize, out: &mut Vec<u8>)
         packet
     };
     let explained = encode(Some(refused.what));
-    // [MQTT-3.2.2-19]: the reason string is left out where the packet would be too large.
-    out.extend(if explained.len() <= largest {
-        explained
-    } else {
-        encode(None)
-    });
+    // [MQTT-3.2.2-19]: the reason string is left out where the packet would be too large, and
+    // the packet where it still is ([MQTT-3.1.2-24]).
+    let packet = Some(explained).filter(|packet| packet.len() <= largest);
+    let packet = packet.unwrap_or_else(|| encode(None));
+    if packet.len() <= largest {
+        out.extend(packet);
+    }
 }
 
 fn largest_packet(connect: &Connect<'_>) -> usize {
@@ -259,6 +260,16 @@ fn admit(
             session_expiry: (expiry != connect.session_expiry).then_some(expiry),
         },
     };
+    if connect.maximum_packet_size.is_some() {
+        let mut connack = Vec::new();
+        terms.accept(false, core, &mut connack);
+        if connack.len() > terms.maximum_packet_size {
+            return Err(refused(
+                Reason::PacketTooLarge,
+                "the client takes no packet as large as its CONNACK",
+            ));
+        }
+    }
     let request = Request {
         client,
         clean_start: connect.clean_start,

@@ -14,16 +14,22 @@ use crate::{
 };
 
 /// How exactly the time of a kill is known afterwards.
-const ALIVE: Duration = Duration::from_secs(10);
+pub(crate) const ALIVE: Duration = Duration::from_secs(10);
 /// How often retained messages are looked through for those that have expired.
 const EXPIRY: Duration = Duration::from_secs(60);
 /// The longest sleep: the wall clock may be set meanwhile.
 const NAP: Duration = Duration::from_secs(60);
 
 /// Keeps house until the broker stops.
-pub(crate) async fn run(core: Arc<Core>) {
+///
+/// Wills of an earlier run are published at once: who connects with a new one finds none.
+pub(crate) fn run(core: Arc<Core>) -> impl Future<Output = ()> {
     publish_orphaned_wills(core.take_orphaned_wills(), &core);
-    core.note_alive(unix_millis());
+    keep_house(core)
+}
+
+async fn keep_house(core: Arc<Core>) {
+    core.note_alive();
     let mut alive = every(ALIVE);
     let mut expiry = every(EXPIRY);
     let mut sys = (!core.limits.sys_interval.is_zero()).then(|| every(core.limits.sys_interval));
@@ -36,7 +42,7 @@ pub(crate) async fn run(core: Arc<Core>) {
         tokio::select! {
             () = tokio::time::sleep(nap) => {}
             () = earlier_deadline(&core) => {}
-            _ = alive.tick() => core.note_alive(unix_millis()),
+            _ = alive.tick() => core.note_alive(),
             _ = expiry.tick() => {
                 if expire_retained(&core).is_err() {
                     tracing::debug!("the store takes nothing");
@@ -46,7 +52,7 @@ pub(crate) async fn run(core: Arc<Core>) {
             () = core.stop.cancelled() => break,
         }
     }
-    core.note_alive(unix_millis());
+    core.note_alive();
 }
 
 fn expire_retained(core: &Core) -> Result<(), StoreError> {

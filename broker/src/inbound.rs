@@ -14,6 +14,7 @@ use crate::{
     codec::{Ack, AckKind, DecodeError, Publish, QoS, Reason},
     compat::Compat,
     core::Core,
+    group::redistribute,
     hooks::{Client, Intake, Message},
     mailbox::{Mailbox, Pressure},
     message::{Delivery, Queued, Run, Terms},
@@ -130,7 +131,7 @@ impl Inbound {
             let what = "as many messages are retained as the configuration allows";
             return Err(NotTaken::Refused(Reason::QuotaExceeded, what));
         }
-        if route.is_refused(size, qos) {
+        if route.is_refused(size, qos, self.session) {
             let what = "the queue of a session is full";
             return Err(NotTaken::Refused(Reason::QuotaExceeded, what));
         }
@@ -169,26 +170,23 @@ impl Inbound {
         let Some(run) = &self.run else { return };
         let message = run.last();
         for target in &route.targets.sessions {
-            let is_own = target.no_local && target.mailbox.id == self.session;
             if target.mailbox.is_durable()
-                && target.terms.qos(&message) > QoS::AtMostOnce
-                && !is_own
+                && let Some(terms) = target.terms(self.session)
+                && terms.qos(&message) > QoS::AtMostOnce
             {
-                target
-                    .mailbox
-                    .keep(&message, &target.terms, &mut self.records);
+                target.mailbox.keep(&message, terms, &mut self.records);
             }
         }
         for group in &route.targets.groups {
-            let Some((mailbox, terms)) = group.choose(message.topic, core.hooks.as_ref()) else {
-                continue;
-            };
-            if mailbox.is_durable() && terms.qos(&message) > QoS::AtMostOnce {
-                mailbox.keep(&message, &terms, &mut self.records);
-            } else {
-                let end = run.len() as u32;
-                self.shared.push((mailbox, terms, end - 1..end));
-            }
+            let (records, shared) = (&mut self.records, &mut self.shared);
+            group.choose(message.topic, core.hooks.as_ref(), |mailbox, terms| {
+                if mailbox.is_durable() && terms.qos(&message) > QoS::AtMostOnce {
+                    mailbox.keep(&message, terms, records);
+                } else {
+                    let end = run.len() as u32;
+                    shared.push((Arc::clone(mailbox), terms.clone(), end - 1..end));
+                }
+            });
         }
     }
 
@@ -280,8 +278,11 @@ impl Inbound {
                 sequence: None,
                 terms,
             };
-            let pressure = mailbox.push(delivery, &mut self.overflow);
-            self.pressure = self.pressure.max(pressure);
+            match mailbox.push_shared(delivery, &mut self.overflow) {
+                Ok(pressure) => self.pressure = self.pressure.max(pressure),
+                // It has ended since it was chosen.
+                Err(delivery) => redistribute([delivery], core, &mut self.records),
+            }
         }
         // What follows may be behind a change of the subscriptions.
         if route.generation != core.router.generation() {
@@ -343,11 +344,15 @@ impl Inbound {
 
 impl Route {
     /// Whether a session has no room for a message of `size` bytes and says so.
-    fn is_refused(&self, size: usize, qos: QoS) -> bool {
+    fn is_refused(&self, size: usize, qos: QoS, publisher: u64) -> bool {
+        let Targets { sessions, groups } = &self.targets;
         qos > QoS::AtMostOnce
-            && self.targets.sessions.iter().any(|target| {
-                target.terms.granted > QoS::AtMostOnce && target.mailbox.refuses(size)
-            })
+            && (groups.iter().any(|group| group.refuses(size))
+                || sessions.iter().any(|target| {
+                    let terms = target.terms(publisher);
+                    terms.is_some_and(|terms| terms.granted > QoS::AtMostOnce)
+                        && target.mailbox.refuses(size)
+                }))
     }
 }
 
@@ -405,14 +410,14 @@ fn submit(transaction: &mut Transaction, core: &Core) -> Result<Ticket, StoreErr
 fn push(run: &Arc<Run>, targets: &Targets, transaction: &mut Transaction) -> Pressure {
     let mut pressure = Pressure::Low;
     for target in &targets.sessions {
-        if target.no_local && target.mailbox.id == run.publisher {
+        let Some(terms) = target.terms(run.publisher) else {
             continue;
-        }
+        };
         let delivery = Delivery {
             run: Arc::clone(run),
             range: 0..run.len() as u32,
             sequence: None,
-            terms: target.terms.clone(),
+            terms: terms.clone(),
         };
         pressure = pressure.max(target.mailbox.push(delivery, transaction));
     }

@@ -7,6 +7,10 @@ use crate::{
     store::{QueueLimits, WhenFull},
 };
 
+/// Messages by which those who publish at the same moment may pass the bound of a queue that
+/// refuses.
+const AT_ONCE: u64 = 64;
+
 /// The broker's bounds.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Limits {
@@ -47,7 +51,8 @@ pub struct Limits {
     pub mailbox_messages: usize,
     /// Bytes in memory per subscriber; the same happens there.
     pub mailbox_bytes: usize,
-    /// Bytes in memory for all subscribers together; the same happens there.
+    /// Bytes in memory for all subscribers together; beyond it the same happens to those that
+    /// hold more than an equal part of it.
     pub mailbox_bytes_total: usize,
     /// Messages in a session's queue in the store; beyond it `session_queue_full` decides.
     pub session_queue_messages: u64,
@@ -84,9 +89,16 @@ impl Limits {
 
     /// The limits of a session's queue.
     pub(crate) fn session_queue(&self) -> QueueLimits {
+        // What publishers hand over at once is refused or kept, and never dropped in between.
+        let (records, bytes) = match self.session_queue_full {
+            QueueFullPolicy::Refuse => {
+                (AT_ONCE, AT_ONCE.saturating_mul(self.max_packet_size as u64))
+            }
+            QueueFullPolicy::DropOldest | QueueFullPolicy::DropNewest => (0, 0),
+        };
         QueueLimits {
-            records: self.session_queue_messages,
-            bytes: self.session_queue_bytes,
+            records: self.session_queue_messages.saturating_add(records),
+            bytes: self.session_queue_bytes.saturating_add(bytes),
             when_full: match self.session_queue_full {
                 QueueFullPolicy::DropOldest => WhenFull::DropOldest,
                 QueueFullPolicy::DropNewest | QueueFullPolicy::Refuse => WhenFull::Refuse,

@@ -11,7 +11,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -22,7 +22,7 @@ use crate::{
     codec::QoS,
     counters::Counters,
     hooks::Client,
-    limits::Limits,
+    limits::{Limits, QueueFullPolicy},
     message::{Delivery, Queued, Terms},
     store::{Queue, QueueFull, QueueKind, QueueLimits, Store, StoreError, Transaction, WhenFull},
     stored::{queue_name, write_message},
@@ -40,6 +40,8 @@ pub(crate) struct Mailbox {
     limits: Arc<Limits>,
     counters: Arc<Counters>,
     state: Mutex<State>,
+    /// Bytes of messages that the connection has taken and not sent.
+    drained: AtomicUsize,
     arrived: Notify,
 }
 
@@ -53,6 +55,9 @@ struct State {
     /// Messages that are in that queue or on their way there.
     spilled: u64,
 }
+
+/// Bytes that a run of messages takes in a mailbox beside its own.
+const DELIVERY: usize = size_of::<Delivery>();
 
 /// How full a mailbox is after a push.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -115,6 +120,7 @@ impl Mailbox {
             limits,
             counters,
             state: Mutex::default(),
+            drained: AtomicUsize::new(0),
             arrived: Notify::new(),
         }
     }
@@ -154,9 +160,18 @@ impl Mailbox {
 
     /// Whether a message of `bytes` is to be refused because the session has no room for it.
     pub(crate) fn refuses(&self, bytes: usize) -> bool {
-        use crate::limits::QueueFullPolicy::Refuse;
-        let has_room = |queue: &Queue| queue.has_room(bytes as u64);
-        self.limits.session_queue_full == Refuse && !self.durable.as_ref().is_none_or(has_room)
+        let limits = &self.limits;
+        let is_full = |queue: &Queue| {
+            queue.records() >= limits.session_queue_messages
+                || queue.bytes() + bytes as u64 > limits.session_queue_bytes
+        };
+        limits.session_queue_full == QueueFullPolicy::Refuse
+            && self.durable.as_ref().is_some_and(is_full)
+    }
+
+    /// Whether the session's queue takes a small message at least.
+    pub(crate) fn has_room(&self) -> bool {
+        !self.refuses(0) && self.durable.as_ref().is_none_or(|queue| queue.has_room(0))
     }
 
     /// Appends a message at QoS 1 or 2 to the queue of a session that outlives its connection;
@@ -172,12 +187,26 @@ impl Mailbox {
     /// Takes the messages of `delivery` that are not [kept](Mailbox::keep); what memory cannot
     /// hold is appended to `transaction`.
     pub(crate) fn push(&self, delivery: Delivery, transaction: &mut Transaction) -> Pressure {
+        self.push_shared(delivery, transaction)
+            .unwrap_or_else(|delivery| {
+                self.count_unkept(&delivery);
+                Pressure::Low
+            })
+    }
+
+    /// The same with messages that others may get: gives them back when the session has ended.
+    pub(crate) fn push_shared(
+        &self,
+        delivery: Delivery,
+        transaction: &mut Transaction,
+    ) -> Result<Pressure, Delivery> {
         let mut state = self.state.lock();
         if !self.is_connected() {
-            let is_unkept = |index: &u32| delivery.is_at_most_once(*index);
-            let unkept = delivery.range.clone().filter(is_unkept).count();
-            self.counters.messages_dropped_qos0.add(unkept as u64);
-            return Pressure::Low;
+            if !self.is_durable() {
+                return Err(delivery);
+            }
+            self.count_unkept(&delivery);
+            return Ok(Pressure::Low);
         }
         if self.is_durable() {
             self.push_unkept(&mut state, &delivery);
@@ -188,7 +217,14 @@ impl Mailbox {
         let pressure = state.pressure(&self.limits);
         drop(state);
         self.arrived.notify_one();
-        pressure
+        Ok(pressure)
+    }
+
+    /// Counts the messages that nobody keeps while nobody is connected.
+    fn count_unkept(&self, delivery: &Delivery) {
+        let is_unkept = |index: &u32| delivery.is_at_most_once(*index);
+        let unkept = delivery.range.clone().filter(is_unkept).count();
+        self.counters.messages_dropped_qos0.add(unkept as u64);
     }
 
     /// Holds the messages at QoS 0.
@@ -211,12 +247,7 @@ impl Mailbox {
     ///
     /// Behind messages on disk only QoS 0 may still be kept, which has no order with them.
     fn hold(&self, state: &mut State, mut delivery: Delivery) -> Delivery {
-        let shared = self.counters.mailbox_bytes.get() as usize;
-        let room = self.limits.mailbox_bytes_total.saturating_sub(shared);
-        let limit = self
-            .limits
-            .mailbox_bytes
-            .min(state.bytes.saturating_add(room));
+        let limit = self.limit(state);
         let (first, before) = (delivery.range.start, state.bytes);
         let mut held = first;
         while held < delivery.range.end
@@ -229,6 +260,7 @@ impl Mailbox {
             held += 1;
         }
         if held > first {
+            state.bytes += DELIVERY;
             self.counters
                 .mailbox_bytes
                 .add((state.bytes - before) as u64);
@@ -239,6 +271,16 @@ impl Mailbox {
             delivery.range.start = held;
         }
         delivery
+    }
+
+    /// How many bytes the mailbox may hold: where all together hold too much, those that hold
+    /// little still have an equal part, so that nobody takes the place of all others.
+    fn limit(&self, state: &State) -> usize {
+        let total = self.limits.mailbox_bytes_total;
+        let held = self.counters.mailbox_bytes.get() as usize;
+        let connections = self.counters.connections.get().max(1) as usize;
+        let free = state.bytes.saturating_add(total.saturating_sub(held));
+        self.limits.mailbox_bytes.min(free.max(total / connections))
     }
 
     /// Puts the messages that memory cannot hold where they belong.
@@ -280,12 +322,23 @@ impl Mailbox {
         Ok(state.overflow.insert(queue))
     }
 
-    /// Moves everything that waits in memory to `deliveries`.
+    /// Moves everything that waits in memory to `deliveries`, where it counts until all of it
+    /// is [sent](Mailbox::sent).
     pub(crate) fn drain(&self, deliveries: &mut VecDeque<Delivery>) {
         let mut state = self.state.lock();
         if state.messages > 0 {
             deliveries.append(&mut state.deliveries);
-            self.forget(&mut state);
+            self.drained.fetch_add(state.bytes, Ordering::Relaxed);
+            state.messages = 0;
+            state.bytes = 0;
+        }
+    }
+
+    /// Nothing that was [drained](Mailbox::drain) waits any longer.
+    pub(crate) fn sent(&self) {
+        let bytes = self.drained.swap(0, Ordering::Relaxed);
+        if bytes > 0 {
+            self.counters.mailbox_bytes.subtract(bytes as u64);
         }
     }
 
@@ -317,6 +370,7 @@ impl Mailbox {
         self.is_connected.store(false, Ordering::Release);
         let deliveries = std::mem::take(&mut state.deliveries);
         self.forget(&mut state);
+        self.sent();
         state.spilled = 0;
         (deliveries, state.overflow.take())
     }
@@ -331,7 +385,7 @@ impl Mailbox {
 
 impl Drop for Mailbox {
     fn drop(&mut self) {
-        let bytes = self.state.get_mut().bytes;
+        let bytes = self.state.get_mut().bytes + *self.drained.get_mut();
         self.counters.mailbox_bytes.subtract(bytes as u64);
     }
 }
@@ -408,12 +462,17 @@ mod tests {
         fn drain(&self) -> Vec<u8> {
             let mut deliveries = VecDeque::new();
             self.mailbox.drain(&mut deliveries);
+            self.mailbox.sent();
             payloads(deliveries)
         }
 
         /// What lies in the session's queue, once it is there.
         fn fetch(&self) -> Vec<u8> {
             let mut reader = self.mailbox.spilled().unwrap().reader();
+            self.fetch_from(&mut reader)
+        }
+
+        fn fetch_from(&self, reader: &mut store::Reader) -> Vec<u8> {
             let deadline = Instant::now() + Duration::from_secs(10);
             loop {
                 assert!(Instant::now() < deadline, "nothing came to the queue");
@@ -457,10 +516,11 @@ mod tests {
         );
         assert_eq!(setting.drain(), [0, 1, 2]);
         setting.push(7..8, QoS::AtLeastOnce);
-        let mut fetched = setting.fetch();
+        let mut reader = setting.mailbox.spilled().unwrap().reader();
+        let mut fetched = setting.fetch_from(&mut reader);
         while fetched.len() < 5 {
             assert_eq!(setting.drain(), [], "later messages follow those on disk");
-            fetched.extend(setting.fetch());
+            fetched.extend(setting.fetch_from(&mut reader));
         }
         assert_eq!(fetched, [3, 4, 5, 6, 7]);
         setting.push(8..9, QoS::AtLeastOnce);
@@ -519,10 +579,29 @@ mod tests {
             ..Limits::default()
         });
         setting.push(0..5, QoS::AtMostOnce);
-        assert_eq!(setting.counters.mailbox_bytes.get(), 2);
-        assert_eq!(setting.drain(), [0, 1]);
+        let held = 2 + DELIVERY as u64;
+        assert_eq!(setting.counters.mailbox_bytes.get(), held);
+        let mut deliveries = VecDeque::new();
+        setting.mailbox.drain(&mut deliveries);
+        assert_eq!(payloads(deliveries), [0, 1]);
         assert_eq!(setting.counters.messages_dropped_qos0.get(), 3);
+        // What is not sent yet counts for all.
+        assert_eq!(setting.counters.mailbox_bytes.get(), held);
+        setting.mailbox.sent();
         setting.push(5..6, QoS::AtMostOnce);
         assert_eq!(setting.drain(), [5]);
+        assert_eq!(setting.counters.mailbox_bytes.get(), 0);
+    }
+
+    #[test]
+    fn where_all_hold_too_much_each_still_has_an_equal_part() {
+        let setting = setting(Limits {
+            mailbox_bytes_total: 1_000,
+            ..Limits::default()
+        });
+        setting.counters.connections.add(200);
+        setting.counters.mailbox_bytes.add(5_000);
+        setting.push(0..9, QoS::AtMostOnce);
+        assert_eq!(setting.drain(), [0, 1, 2, 3, 4]);
     }
 }

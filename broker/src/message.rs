@@ -202,6 +202,19 @@ impl Terms {
         message.retain && self.retain_as_published
     }
 
+    /// The terms of a session that another of its subscriptions gives it, too.
+    pub(crate) fn with(&self, other: &Terms) -> Terms {
+        Terms {
+            granted: self.granted.max(other.granted),
+            retain_as_published: self.retain_as_published || other.retain_as_published,
+            ids: match &other.ids {
+                Some(more) => Some([self.ids(), more].concat().into()),
+                None => self.ids.clone(),
+            },
+            share: None,
+        }
+    }
+
     pub(crate) fn ids(&self) -> &[u32] {
         self.ids.as_deref().unwrap_or_default()
     }

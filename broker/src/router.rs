@@ -60,8 +60,16 @@ pub(crate) struct Targets {
 /// A session that gets the messages of a topic.
 pub(crate) struct Target {
     pub(crate) mailbox: Arc<Mailbox>,
-    pub(crate) terms: Terms,
-    pub(crate) no_local: bool,
+    terms: Terms,
+    /// Of the subscriptions that the messages of others come by, those without "no local".
+    own: Own,
+}
+
+/// How a session gets what it has published itself.
+enum Own {
+    Like,
+    Not,
+    By(Terms),
 }
 
 impl Router {
@@ -113,7 +121,11 @@ impl Router {
                     targets.sessions.push(Target {
                         mailbox: Arc::clone(&subscription.mailbox),
                         terms: subscription.terms.clone(),
-                        no_local: subscription.no_local,
+                        own: if subscription.no_local {
+                            Own::Not
+                        } else {
+                            Own::Like
+                        },
                     });
                 }
                 Subscriber::Session(_) => {}
@@ -207,15 +219,30 @@ impl Targets {
 }
 
 impl Target {
+    /// How it gets what the session `publisher` has published; `None` when it does not.
+    pub(crate) fn terms(&self, publisher: u64) -> Option<&Terms> {
+        match &self.own {
+            _ if self.mailbox.id != publisher => Some(&self.terms),
+            Own::Like => Some(&self.terms),
+            Own::Not => None,
+            Own::By(terms) => Some(terms),
+        }
+    }
+
     /// Takes in another subscription of the same session.
     fn merge(&mut self, other: &Target) {
-        let terms = &mut self.terms;
-        terms.granted = terms.granted.max(other.terms.granted);
-        terms.retain_as_published |= other.terms.retain_as_published;
-        self.no_local &= other.no_local;
-        if let Some(more) = &other.terms.ids {
-            terms.ids = Some([terms.ids(), more].concat().into());
-        }
+        let own = match (self.terms(self.mailbox.id), other.terms(self.mailbox.id)) {
+            (Some(_), Some(_)) if self.is_uniform() && other.is_uniform() => Own::Like,
+            (None, None) => Own::Not,
+            (Some(terms), None) | (None, Some(terms)) => Own::By(terms.clone()),
+            (Some(terms), Some(more)) => Own::By(terms.with(more)),
+        };
+        self.terms = self.terms.with(&other.terms);
+        self.own = own;
+    }
+
+    fn is_uniform(&self) -> bool {
+        matches!(self.own, Own::Like)
     }
 }
 

@@ -23,11 +23,12 @@ pub(crate) struct Handshakes {
     /// Places in the session's queue of QoS 2 messages that the client has and that await
     /// PUBCOMP.
     pub(crate) released: BTreeSet<u64>,
-    /// Messages in the queue before this were sent.
+    /// Messages in the queue before this were sent; after a kill, may have been.
     pub(crate) sent: u64,
-    /// So many more of them may have been, at most: nobody knows after a kill.
-    pub(crate) doubtful: usize,
 }
+
+/// How far ahead of what is sent the store knows that it may be.
+pub(crate) const PROMISED: u64 = 1_000;
 
 /// The state of one session while its client is connected.
 #[derive(Debug)]
@@ -36,6 +37,13 @@ pub(crate) struct Session {
     /// The largest packet that the client takes.
     maximum_packet_size: usize,
     handshakes: Handshakes,
+    /// Of the QoS 2 publishes that were received, those that came over an earlier connection
+    /// alone: they take no place among the open ones of this (MQTT 5, 4.9).
+    #[expect(
+        clippy::box_collection,
+        reason = "hardly any connection has some, and many are idle"
+    )]
+    carried: Option<Box<HashSet<u16>>>,
     /// Messages to the client that wait for a place in the window or the buffer.
     pending: VecDeque<Pending>,
     window: Window,
@@ -44,6 +52,12 @@ pub(crate) struct Session {
     redeliverable: BTreeMap<u64, Delivery>,
     /// Messages of the queue that need not be sent any more.
     obsolete: Vec<u64>,
+    /// Messages of the queue before this may be sent: the store knows of it, or will.
+    promised: u64,
+    /// The same, of what it knows.
+    sendable: u64,
+    /// The message that has waited for it, or waits.
+    held_up: u64,
 }
 
 /// What waits to be sent.
@@ -83,7 +97,8 @@ pub(crate) enum Standing {
 
 impl Session {
     /// The session of a client that takes `inflight` messages at once and so many topic
-    /// `aliases`; `head` is where its queue begins.
+    /// `aliases`; `head` is where its queue begins, of which the messages before `promised`
+    /// may be sent.
     pub(crate) fn new(
         version: Version,
         inflight: u16,
@@ -91,12 +106,15 @@ impl Session {
         aliases: u16,
         mut handshakes: Handshakes,
         head: u64,
+        promised: u64,
     ) -> Session {
         // What a full queue dropped is not read again; its identifiers may come round.
         let near = head.saturating_sub(u64::from(u16::MAX) / 2);
         handshakes.released = handshakes.released.split_off(&near);
         let passed = handshakes.released.range(..head);
         Session {
+            carried: (!handshakes.received.is_empty())
+                .then(|| Box::new(handshakes.received.clone())),
             pending: passed.copied().map(Pending::Release).collect(),
             version,
             maximum_packet_size,
@@ -105,7 +123,34 @@ impl Session {
             aliases: (aliases > 0).then(|| Box::new(OutboundAliases::new(aliases))),
             redeliverable: BTreeMap::new(),
             obsolete: Vec::new(),
+            promised,
+            sendable: promised,
+            held_up: 0,
         }
+    }
+
+    /// Up to where the store should know that messages may be sent, if that is further than
+    /// before.
+    ///
+    /// It knows before they are sent: after a kill, all that may have been has DUP
+    /// ([MQTT-3.3.1-1]).
+    pub(crate) fn next_promise(&mut self) -> Option<u64> {
+        let next = self.handshakes.sent.max(self.held_up);
+        if next.saturating_add(PROMISED / 2) < self.promised {
+            return None;
+        }
+        self.promised = next + PROMISED;
+        Some(self.promised)
+    }
+
+    /// The store knows what [`Session::next_promise`] has told last.
+    pub(crate) fn allow(&mut self) {
+        self.sendable = self.promised;
+    }
+
+    /// Whether a message waits for the store to know of it.
+    pub(crate) fn is_held_up(&self) -> bool {
+        self.held_up >= self.sendable
     }
 
     /// Whether it can take messages from its mailbox.
@@ -131,19 +176,21 @@ impl Session {
 
     /// How far the message at `sequence` of the queue has come. Ask once for each, in order.
     pub(crate) fn standing(&self, sequence: u64) -> Standing {
-        if sequence < self.handshakes.sent || self.handshakes.doubtful > 0 {
+        if sequence < self.handshakes.sent {
             Standing::Sent
         } else {
             Standing::Fresh
         }
     }
 
+    /// The message at `sequence` of the queue is settled: those before it were sent.
+    pub(crate) fn pass(&mut self, sequence: u64) {
+        self.handshakes.sent = self.handshakes.sent.max(sequence + 1);
+    }
+
     /// Takes a message of the queue that is not settled, in the order of the queue.
     pub(crate) fn take_stored(&mut self, sequence: u64, delivery: Delivery) {
         let standing = self.standing(sequence);
-        if sequence >= self.handshakes.sent {
-            self.handshakes.doubtful = self.handshakes.doubtful.saturating_sub(1);
-        }
         self.pending.push_back(match standing {
             _ if self.handshakes.released.contains(&sequence) => Pending::Release(sequence),
             Standing::Sent => Pending::Again(delivery),
@@ -151,8 +198,9 @@ impl Session {
         });
     }
 
-    /// A QoS 2 publish arrived.
+    /// A QoS 2 publish arrived, for the first time or again.
     pub(crate) fn receive(&mut self, packet_id: u16) {
+        self.put_down(packet_id);
         self.handshakes.received.insert(packet_id);
     }
 
@@ -161,20 +209,23 @@ impl Session {
         self.handshakes.received.contains(&packet_id)
     }
 
-    /// QoS 2 publishes that were received and not released.
+    /// QoS 2 publishes that were received over this connection and not released.
     pub(crate) fn received(&self) -> usize {
-        self.handshakes.received.len()
+        let carried = self.carried.as_ref().map_or(0, |carried| carried.len());
+        self.handshakes.received.len() - carried
     }
 
-    /// A publish was refused after all: its identifier is free again.
-    pub(crate) fn release(&mut self, packet_id: u16) -> bool {
-        self.handshakes.received.remove(&packet_id)
+    fn put_down(&mut self, packet_id: u16) {
+        if let Some(carried) = &mut self.carried {
+            carried.remove(&packet_id);
+        }
     }
 
     /// Handles an acknowledgement.
     pub(crate) fn acknowledge(&mut self, ack: Ack) -> Progress {
         if ack.kind == AckKind::PubRel {
-            let known = self.release(ack.packet_id);
+            self.put_down(ack.packet_id);
+            let known = self.handshakes.received.remove(&ack.packet_id);
             return Progress::Released(if known {
                 Reason::Success
             } else {
@@ -261,6 +312,12 @@ impl Session {
                 Some(first) => first + u64::from(index),
                 None => self.window.next(),
             };
+            if delivery.sequence.is_some() && position >= self.sendable {
+                self.held_up = position;
+                delivery.range.start = index;
+                rest = Some(delivery);
+                break;
+            }
             if out.len() >= limit || (qos != QoS::AtMostOnce && !self.window.has_room_at(position))
             {
                 delivery.range.start = index;
@@ -384,7 +441,7 @@ mod tests {
     }
 
     fn resumed(inflight: u16, size: usize, handshakes: Handshakes, head: u64) -> Session {
-        Session::new(V5, inflight, size, 0, handshakes, head)
+        Session::new(V5, inflight, size, 0, handshakes, head, u64::MAX)
     }
 
     /// Messages on topic `t`, granted QoS 2.
@@ -595,21 +652,41 @@ mod tests {
     }
 
     #[test]
-    fn after_a_kill_as_many_messages_are_in_doubt_as_could_be_in_flight() {
+    fn nothing_is_sent_that_the_store_does_not_know_may_be_sent() {
         let handshakes = Handshakes {
-            doubtful: 2,
+            sent: 1,
             ..Handshakes::default()
         };
         let mut session = resumed(10, ROOM, handshakes, 0);
+        session.sendable = 2;
+        session.promised = 2;
         for (sequence, payload) in [(0, b"a"), (1, b"b"), (2, b"c")] {
-            assert_eq!(session.standing(sequence) == Standing::Sent, sequence < 2);
             take_stored(&mut session, sequence, payload, QoS::AtLeastOnce);
         }
-        let dups: Vec<_> = packets(&mut session, ROOM)
-            .iter()
-            .map(|(_, dup, ..)| *dup)
-            .collect();
-        assert_eq!(dups, [true, true, false]);
+        let dups = |session: &mut Session| -> Vec<_> {
+            let packets = packets(session, ROOM);
+            packets.iter().map(|(_, dup, ..)| *dup).collect()
+        };
+        assert_eq!(dups(&mut session), [true, false]);
+        assert!(session.is_held_up());
+        assert_eq!(session.next_promise(), Some(2 + PROMISED));
+        assert_eq!(session.next_promise(), None);
+        session.allow();
+        assert_eq!(dups(&mut session), [false]);
+        assert!(!session.is_held_up());
+    }
+
+    #[test]
+    fn a_promise_reaches_a_message_behind_many_that_have_expired() {
+        let mut session = resumed(10, ROOM, Handshakes::default(), 0);
+        session.sendable = PROMISED;
+        session.promised = PROMISED;
+        take_stored(&mut session, 70_000, b"a", QoS::AtLeastOnce);
+        assert_eq!(packets(&mut session, ROOM), []);
+        let promise = session.next_promise();
+        assert_eq!(promise, Some(70_000 + PROMISED));
+        session.allow();
+        assert_eq!(packets(&mut session, ROOM).len(), 1);
     }
 
     #[test]

@@ -26,7 +26,8 @@ pub(crate) use frame::{Frame, PacketType};
 pub(crate) use publish::{Outgoing, Publish};
 pub use reason::Reason;
 pub(crate) use subscribe::{
-    RetainHandling, Subscribe, SubscriptionOptions, Unsubscribe, encode_suback, encode_unsuback,
+    RetainHandling, Subscribe, SubscriptionOptions, Unsubscribe, answer_len, encode_suback,
+    encode_unsuback,
 };
 
 /// The protocol that a client chose in its CONNECT packet.

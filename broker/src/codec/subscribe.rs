@@ -2,7 +2,7 @@
 
 use super::{
     DecodeError, QoS, Reason, Version,
-    cursor::{Cursor, put_variable},
+    cursor::{Cursor, put_variable, variable_len},
     properties::{Properties, Value, id, misplaced},
 };
 
@@ -151,6 +151,12 @@ impl<'a> Unsubscribe<'a> {
         }
         Ok(Unsubscribe { packet_id, filters })
     }
+}
+
+/// Bytes of a SUBACK or UNSUBACK of MQTT 5 for so many filters.
+pub(crate) fn answer_len(filters: usize) -> usize {
+    let remaining = 3 + filters;
+    1 + variable_len(remaining) + remaining
 }
 
 /// Appends a SUBACK with one reason per filter; below MQTT 5 every refusal is 0x80.

@@ -8,11 +8,12 @@ use super::subscriptions::Subscriptions;
 use crate::{
     codec::QoS,
     core::Core,
+    group::redistribute,
     inbound::Inbound,
     mailbox::Mailbox,
     message::Delivery,
     session::Handshakes,
-    store::{Queue, Transaction},
+    store::{Queue, StoreError, Transaction},
     stored::{SessionRecord, WillRecord, key, read_message},
 };
 
@@ -37,6 +38,8 @@ pub(crate) struct Lasting {
     /// When the connection ended.
     pub(super) left_at: Option<u64>,
     pub(super) handshakes: Handshakes,
+    /// While a connection is open: messages in its queue before this may be sent.
+    pub(super) promised: u64,
     /// A will that waits for its time.
     pub(super) will: Option<WillRecord>,
 }
@@ -75,16 +78,32 @@ impl Kept {
 
     /// Writes what is kept of it beside subscriptions and messages.
     pub(super) fn write(&self, transaction: &mut Transaction) {
-        let Some(lasting) = &self.lasting else { return };
+        if let Some((key, record)) = self.record() {
+            transaction.put(&key, &record.encode());
+        }
+    }
+
+    /// The same, which a power cut may undo.
+    pub(super) fn write_lazily(&self, transaction: &mut Transaction) {
+        if let Some((key, record)) = self.record() {
+            transaction.put_lazily(&key, &record.encode());
+        }
+    }
+
+    fn record(&self) -> Option<(Vec<u8>, SessionRecord)> {
+        let lasting = self.lasting.as_ref()?;
         let client = self.mailbox.client();
         let record = SessionRecord {
             version: client.version,
             user_name: client.user_name.clone(),
             expiry: lasting.expiry,
             left_at: lasting.left_at,
-            sent: lasting.handshakes.sent,
+            sent: match lasting.left_at {
+                Some(_) => lasting.handshakes.sent,
+                None => lasting.promised,
+            },
         };
-        transaction.put(&key::session(&client.id), &record.encode());
+        Some((key::session(&client.id), record))
     }
 
     /// Sees to it that what becomes due is done.
@@ -181,43 +200,13 @@ impl Kept {
     }
 }
 
-/// Gives messages of shared subscriptions to other sessions of their groups.
-fn redistribute(
-    messages: impl IntoIterator<Item = Delivery>,
-    core: &Core,
-    transaction: &mut Transaction,
-) {
-    for delivery in messages {
-        let Some(share) = &delivery.terms.share else {
-            continue;
-        };
-        let Some(group) = core.router.group(share) else {
-            continue;
-        };
-        for index in delivery.range.clone() {
-            let message = delivery.run.get(index);
-            let Some((mailbox, terms)) = group.choose(message.topic, core.hooks.as_ref()) else {
-                break;
-            };
-            if mailbox.is_durable() && terms.qos(&message) > QoS::AtMostOnce {
-                mailbox.keep(&message, &terms, transaction);
-            } else {
-                let delivery = Delivery {
-                    run: Arc::clone(&delivery.run),
-                    range: index..index + 1,
-                    sequence: None,
-                    terms,
-                };
-                mailbox.push(delivery, transaction);
-            }
-        }
-    }
-}
-
-/// The same with all messages of a queue, block by block, but for those at QoS 2 that may have
-/// been sent ([MQTT-4.8.2-5]).
+/// Gives the messages of groups in `queue` to other sessions, block by block, but for those at
+/// QoS 2 that may have been sent ([MQTT-4.8.2-5]).
 async fn redistribute_queue(queue: &Queue, handshakes: Option<&Handshakes>, core: &Core) {
-    let (sent, mut doubtful) = handshakes.map_or((0, 0), |known| (known.sent, known.doubtful));
+    let sent = handshakes.map_or(0, |handshakes| handshakes.sent);
+    if come_to_rest(queue, core).await.is_err() {
+        return;
+    }
     let mut reader = queue.reader();
     loop {
         let block = match reader.try_next() {
@@ -229,23 +218,38 @@ async fn redistribute_queue(queue: &Queue, handshakes: Option<&Handshakes>, core
             }
         };
         let mut messages = Vec::new();
+        let mut end = block.first();
         for (sequence, record) in block.records() {
+            end = sequence + 1;
             if queue.is_settled(sequence) {
                 continue;
             }
-            let may_be_sent = sequence < sent || doubtful > 0;
-            if sequence >= sent {
-                doubtful = doubtful.saturating_sub(1);
-            }
             let is_theirs =
-                |message: &Delivery| !(may_be_sent && message.terms.granted == QoS::ExactlyOnce);
+                |message: &Delivery| sequence >= sent || message.terms.granted < QoS::ExactlyOnce;
             messages.extend(read_message(&record, None).filter(is_theirs));
         }
         let mut transaction = core.store.transaction();
         redistribute(messages, core, &mut transaction);
+        // With what becomes of them: a restart finds each once.
+        transaction.settle(queue, block.first()..end);
         if core.store.submit(transaction).is_err() {
             return;
         }
         tokio::task::yield_now().await;
+    }
+}
+
+/// Waits until all that publishers have in hand for a queue, of which nobody is given more, can
+/// be read from it.
+async fn come_to_rest(queue: &Queue, core: &Core) -> Result<(), StoreError> {
+    let mut durable = core.store.durable();
+    loop {
+        let is_last = queue.in_hand() == 0;
+        let mut transaction = core.store.transaction();
+        core.put_alive(&mut transaction);
+        durable.reached(core.store.submit(transaction)?).await?;
+        if is_last {
+            return Ok(());
+        }
     }
 }

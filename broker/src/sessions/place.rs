@@ -17,8 +17,8 @@ use crate::{
     mailbox::Mailbox,
     message::{Delivery, Terms},
     retained::Cursor,
-    session::Handshakes,
-    store::Transaction,
+    session::{Handshakes, PROMISED},
+    store::{Queue, StoreError, Ticket, Transaction},
     stored::{SubscriptionRecord, WillRecord, key},
     will::Will,
 };
@@ -89,6 +89,8 @@ impl Place {
         if let Some(lasting) = &mut kept.lasting {
             lasting.expiry = request.expiry;
             lasting.left_at = None;
+            let head = kept.mailbox.queue().map_or(0, Queue::head);
+            lasting.promised = lasting.handshakes.sent.max(head) + PROMISED;
             had_will = lasting.will.take().is_some();
         }
         kept.write(transaction);
@@ -132,6 +134,25 @@ impl Place {
         lasting
             .map(|lasting| lasting.handshakes.clone())
             .unwrap_or_default()
+    }
+
+    /// Messages of the session's queue before this may be sent.
+    pub(crate) fn promised(&self) -> u64 {
+        let lasting = self.kept().lasting.as_ref();
+        lasting.map_or(u64::MAX, |lasting| lasting.promised)
+    }
+
+    /// Lets the store know that the messages before `until` may be sent, which they may when
+    /// the ticket is durable.
+    pub(crate) fn promise(&mut self, until: u64) -> Result<Ticket, StoreError> {
+        let core = Arc::clone(self.core());
+        let mut transaction = core.store.transaction();
+        let kept = self.session.as_mut().expect("a place has a session");
+        if let Some(lasting) = &mut kept.lasting {
+            lasting.promised = until;
+        }
+        kept.write_lazily(&mut transaction);
+        core.store.submit(transaction)
     }
 
     /// Subscriptions of which retained messages are still to be sent.
@@ -344,7 +365,7 @@ impl Kept {
         let (_, overflow) = self.mailbox.disconnect();
         if let Some(lasting) = &mut self.lasting {
             lasting.left_at = Some(unix_millis());
-            lasting.handshakes.doubtful = usize::from(core.limits.max_inflight);
+            lasting.handshakes.sent = lasting.promised;
             self.watch(core);
             return Some(self);
         }

@@ -26,16 +26,17 @@ use crate::{
 /// Takes in the sessions that the store holds; gives wills whose session ended with the
 /// connection that an earlier run lost.
 ///
-/// `alive` is when that run was last known to run, in milliseconds since the Unix epoch.
+/// `lost` is when that run lost its connections at the latest, in milliseconds since the Unix
+/// epoch.
 ///
 /// # Errors
 /// The store cannot be read.
-pub(crate) fn restore(core: &Core, alive: u64) -> Result<Vec<OrphanedWill>, StoreError> {
+pub(crate) fn restore(core: &Core, lost: u64) -> Result<Vec<OrphanedWill>, StoreError> {
     let mut transaction = core.store.transaction();
-    let mut sessions = read_sessions(core, alive)?;
+    let mut sessions = read_sessions(core, lost, &mut transaction)?;
     read_subscriptions(core, &mut sessions, &mut transaction)?;
     read_handshakes(core, &mut sessions, &mut transaction)?;
-    let orphans = read_wills(core, &mut sessions, alive)?;
+    let orphans = read_wills(core, &mut sessions, lost, &mut transaction)?;
     remove_stray_queues(core, &sessions, &mut transaction)?;
     core.store.submit(transaction)?;
     if !sessions.is_empty() {
@@ -60,7 +61,11 @@ pub(crate) fn restore(core: &Core, alive: u64) -> Result<Vec<OrphanedWill>, Stor
     Ok(orphans)
 }
 
-fn read_sessions(core: &Core, alive: u64) -> Result<HashMap<ByteString, Kept>, StoreError> {
+fn read_sessions(
+    core: &Core,
+    lost: u64,
+    transaction: &mut Transaction,
+) -> Result<HashMap<ByteString, Kept>, StoreError> {
     let mut records = Vec::new();
     core.store.entries(&[key::SESSION], |key, value| {
         match (key::text(key), SessionRecord::decode(value)) {
@@ -77,22 +82,22 @@ fn read_sessions(core: &Core, alive: u64) -> Result<HashMap<ByteString, Kept>, S
             version: record.version,
         };
         let mailbox = core.durable_mailbox(Arc::new(client))?;
-        let doubtful = match record.left_at {
-            Some(_) => 0,
-            // It was connected until the end, and nobody noted what was sent.
-            None => usize::from(core.limits.max_inflight),
-        };
+        let was_connected = record.left_at.is_none();
         let lasting = Lasting {
             expiry: record.expiry,
-            left_at: Some(record.left_at.unwrap_or(alive)),
+            left_at: Some(record.left_at.unwrap_or(lost)),
             handshakes: Handshakes {
                 sent: record.sent,
-                doubtful,
                 ..Handshakes::default()
             },
-            will: None,
+            ..Lasting::default()
         };
-        sessions.insert(client_id, Kept::new(mailbox, Some(lasting)));
+        let kept = Kept::new(mailbox, Some(lasting));
+        if was_connected {
+            // Its time runs from here, however often the gateway is restarted.
+            kept.write(transaction);
+        }
+        sessions.insert(client_id, kept);
     }
     Ok(sessions)
 }
@@ -148,7 +153,8 @@ fn read_handshakes(
 fn read_wills(
     core: &Core,
     sessions: &mut HashMap<ByteString, Kept>,
-    alive: u64,
+    lost: u64,
+    transaction: &mut Transaction,
 ) -> Result<Vec<OrphanedWill>, StoreError> {
     let mut orphans = Vec::new();
     core.store.entries(&[key::WILL], |key, value| {
@@ -159,8 +165,11 @@ fn read_wills(
         let kept = sessions.get_mut(client_id);
         match kept.and_then(|kept| kept.lasting.as_mut()) {
             Some(lasting) => {
-                let delay = u64::from(record.will.delay.min(lasting.expiry)) * 1000;
-                record.due_at.get_or_insert(alive + delay);
+                if record.due_at.is_none() {
+                    let delay = u64::from(record.will.delay.min(lasting.expiry)) * 1000;
+                    record.due_at = Some(lost + delay);
+                    core.put_will(client_id, &record, transaction);
+                }
                 lasting.will = Some(record);
             }
             None => orphans.push(OrphanedWill {

@@ -117,6 +117,12 @@ impl Queue {
             && self.bytes().saturating_add(needed) <= byte_limit
     }
 
+    /// How many records are in transactions that are not submitted.
+    #[must_use]
+    pub fn in_hand(&self) -> u64 {
+        self.state.in_hand.load(Ordering::Acquire)
+    }
+
     /// A reader that starts at the head.
     #[must_use]
     pub fn reader(&self) -> Reader {
@@ -150,6 +156,7 @@ pub(super) struct QueueState {
     byte_limit: AtomicU64,
     drops_oldest: AtomicBool,
     dropped: AtomicU64,
+    in_hand: AtomicU64,
     records: AtomicU64,
     bytes: AtomicU64,
     settled: Mutex<Settled>,
@@ -211,6 +218,7 @@ impl QueueState {
             byte_limit: AtomicU64::new(u64::MAX),
             drops_oldest: AtomicBool::new(false),
             dropped: AtomicU64::new(0),
+            in_hand: AtomicU64::new(0),
             records: AtomicU64::new(settled.unsettled_below(tail.sequence)),
             bytes: AtomicU64::new(tail.position - (head.position + head.offset)),
             head: AtomicU64::new(settled.head()),
@@ -238,10 +246,18 @@ impl QueueState {
             }
             self.records.fetch_add(1, Ordering::Relaxed);
             self.bytes.fetch_add(bytes, Ordering::Relaxed);
+            self.in_hand.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         }
         add_within(&self.records, 1, &self.record_limit)?;
-        add_within(&self.bytes, bytes, &self.byte_limit).inspect_err(|_| self.release(1, 0))
+        add_within(&self.bytes, bytes, &self.byte_limit).inspect_err(|_| self.release(1, 0))?;
+        self.in_hand.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Records for which room was taken were submitted, or are not going to be.
+    pub(super) fn hand_over(&self, records: u64) {
+        self.in_hand.fetch_sub(records, Ordering::Release);
     }
 
     /// Gives room back.

@@ -178,6 +178,7 @@ impl Transaction {
         let mut start = 0;
         for run in contents.runs.drain(..) {
             take(&run.queue, run.count, &contents.records[start..run.end]);
+            run.queue.hand_over(run.count);
             start = run.end;
         }
         contents.records.clear();

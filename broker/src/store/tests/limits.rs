@@ -129,3 +129,26 @@ fn threads_together_do_not_pass_a_limit() {
     store.clone().close().unwrap();
     assert_eq!(contents(&queue).len(), 1000);
 }
+
+#[test]
+fn what_is_in_hand_is_what_was_appended_and_neither_submitted_nor_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let queue = limited(&store, 3, 100);
+    let (mut submitted, mut dropped) = (store.transaction(), store.transaction());
+    push(&mut submitted, &queue, 1).unwrap();
+    push(&mut submitted, &queue, 1).unwrap();
+    push(&mut dropped, &queue, 1).unwrap();
+    assert_eq!(push(&mut dropped, &queue, 1), Err(QueueFull));
+    assert_eq!(queue.in_hand(), 3);
+    drop(dropped);
+    assert_eq!(queue.in_hand(), 2);
+    store.submit(submitted).unwrap();
+    assert_eq!(queue.in_hand(), 0);
+    let mut late = store.transaction();
+    push(&mut late, &queue, 1).unwrap();
+    store.remove(&queue).unwrap();
+    assert_eq!(queue.in_hand(), 1);
+    store.submit(late).unwrap();
+    assert_eq!(queue.in_hand(), 0);
+}
