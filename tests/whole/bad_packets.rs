@@ -4,10 +4,7 @@
 mod breaches;
 mod first_packets;
 
-use std::{
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use crate::{
     bad_packets::{
@@ -15,54 +12,13 @@ use crate::{
         first_packets::first_packets,
     },
     support::{
+        bystander::Bystander,
         gateway::Gateway,
         random::Random,
         version::Version::{self, V5, V31, V311},
         wire::{self, Packet, Wire, packet, publish, string, subscribe},
     },
 };
-
-/// A client that does nothing wrong while others do.
-struct Bystander {
-    wire: Wire,
-    rounds: u16,
-}
-
-impl Bystander {
-    fn beside(address: SocketAddr) -> Self {
-        let mut wire = Wire::connect(address, V311, "bystander");
-        wire.subscribe(V311, "beside", 1);
-        Self { wire, rounds: 0 }
-    }
-
-    /// Publishes to itself and is served.
-    #[track_caller]
-    fn goes_on(&mut self, after: &str) {
-        self.rounds += 1;
-        let payload = self.rounds.to_string();
-        self.wire.send(&publish(
-            V311,
-            1,
-            self.rounds,
-            b"beside",
-            payload.as_bytes(),
-        ));
-        let what = format!("the bystander is served after: {after}");
-        let mut answers = [self.wire.expect(&what), self.wire.expect(&what)];
-        // The two may come in either order.
-        answers.sort_by_key(|answer| answer.first);
-        let (id, found) = wire::delivered(V311, &answers[0]);
-        assert_eq!(found, payload.as_bytes(), "{what}");
-        assert_eq!(
-            answers[1],
-            Packet {
-                first: 0x40,
-                body: self.rounds.to_be_bytes().to_vec()
-            }
-        );
-        self.wire.send(&wire::puback(id));
-    }
-}
 
 #[test]
 fn a_client_that_breaks_the_protocol_is_told_why_and_closed_and_others_go_on() {

@@ -87,6 +87,20 @@ impl Gateway {
         self.process().address
     }
 
+    /// The same of its listener number `index`, counted from the one that is added as the first.
+    #[track_caller]
+    pub(crate) fn address_of(&self, index: usize) -> SocketAddr {
+        let stdout = &self.process().stdout;
+        wait_for_some(PATIENCE, "it tells its addresses", || {
+            let lines = stdout.lines();
+            let mut addresses = lines.iter().filter_map(|line| {
+                let rest = line.trim_start().strip_prefix(LISTENING)?;
+                rest.split_whitespace().last()?.parse().ok()
+            });
+            addresses.nth(index)
+        })
+    }
+
     /// Everything that it writes is in here.
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")
@@ -106,6 +120,26 @@ impl Gateway {
             .and_then(|line| line.split_whitespace().next())
             .expect("VmRSS is there");
         kib.parse::<u64>().expect("VmRSS is a number") * 1024
+    }
+
+    /// The time that it has spent on the processors, to a hundredth of a second.
+    pub(crate) fn cpu_time(&self) -> Duration {
+        let path = format!("/proc/{}/stat", self.process().child.id());
+        let stat = fs::read_to_string(path).expect("a running process has a status");
+        // The name before it may have any characters; then the 12th and 13th are `utime` and
+        // `stime` in the hundredths that Linux shows to programs.
+        let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
+        let ticks = fields.split_whitespace().skip(11).take(2);
+        let ticks = ticks.map(|ticks| ticks.parse::<u64>().expect("a number"));
+        Duration::from_millis(ticks.sum::<u64>() * 10)
+    }
+
+    /// How many files and sockets it has open.
+    pub(crate) fn open_files(&self) -> usize {
+        let path = format!("/proc/{}/fd", self.process().child.id());
+        fs::read_dir(path)
+            .expect("a running process has open files")
+            .count()
     }
 
     /// Whether it has ended by itself.
@@ -137,16 +171,7 @@ impl Gateway {
     /// Asks it to stop, and does not wait.
     #[track_caller]
     pub(crate) fn signal(&self) {
-        // The shell's own kill, since not every system has the program.
-        let asked = Command::new("sh")
-            .args([
-                "-c",
-                "kill -TERM \"$0\"",
-                &self.process().child.id().to_string(),
-            ])
-            .status()
-            .expect("a shell");
-        assert!(asked.success(), "SIGTERM was not sent");
+        ask_to_end(&self.process().child);
     }
 
     fn process(&self) -> &Process {
@@ -252,6 +277,17 @@ impl Drop for Killed {
         self.0.kill().ok();
         self.0.wait().ok();
     }
+}
+
+/// Sends SIGTERM to `child`.
+#[track_caller]
+pub(crate) fn ask_to_end(child: &Child) {
+    // The shell's own kill, since not every system has the program.
+    let asked = Command::new("sh")
+        .args(["-c", "kill -TERM \"$0\"", &child.id().to_string()])
+        .status()
+        .expect("a shell");
+    assert!(asked.success(), "SIGTERM was not sent");
 }
 
 /// A gateway whose folder and arguments are the test's own.

@@ -1,11 +1,16 @@
 //! What the tests share: the processes around a test, and ways to wait.
 
+pub(crate) mod bystander;
+pub(crate) mod client;
 pub(crate) mod dead_letters;
+pub(crate) mod device;
 pub(crate) mod firehose;
 pub(crate) mod gateway;
+pub(crate) mod hello;
 pub(crate) mod memory;
 pub(crate) mod mosquitto;
 pub(crate) mod numbered;
+pub(crate) mod properties;
 pub(crate) mod python;
 pub(crate) mod random;
 pub(crate) mod records;

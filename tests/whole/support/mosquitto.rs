@@ -144,7 +144,8 @@ impl Subscriber {
     }
 }
 
-fn client(program: &str, address: SocketAddr, version: Version) -> Command {
+/// `mosquitto_pub` or `mosquitto_sub`, told where the gateway is.
+pub(crate) fn client(program: &str, address: SocketAddr, version: Version) -> Command {
     // Into a pipe they would write in blocks, and a line would come when it likes.
     let mut command = Command::new("stdbuf");
     command

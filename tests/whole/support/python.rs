@@ -129,7 +129,8 @@ impl Moto {
     }
 }
 
-fn python(script: &str) -> Command {
+/// The interpreter with one of the scripts.
+pub(crate) fn python(script: &str) -> Command {
     let Some(interpreter) = env::var_os("PERENNIAL_TEST_PYTHON").map(PathBuf::from) else {
         panic!("PERENNIAL_TEST_PYTHON is not set: run the tests with tests/run, which prepares it");
     };

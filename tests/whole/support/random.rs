@@ -19,6 +19,11 @@ impl Random {
         (Self(seed), seed)
     }
 
+    /// The sequence of `seed`.
+    pub(crate) fn from_seed(seed: u64) -> Self {
+        Self(seed)
+    }
+
     /// A number in `range`.
     pub(crate) fn within(&mut self, range: Range<u64>) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
