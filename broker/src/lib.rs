@@ -14,6 +14,9 @@ mod complaints;
 mod connection;
 mod core;
 mod counters;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod group;
 mod handshake;
 mod hooks;
@@ -24,6 +27,8 @@ mod limits;
 mod listener;
 mod mailbox;
 mod message;
+#[cfg(test)]
+mod model_tests;
 mod peer;
 mod rate;
 mod retained;

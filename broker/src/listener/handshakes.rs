@@ -96,6 +96,13 @@ impl Handshakes {
 }
 
 impl Handshake {
+    /// One beside which there are no others.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn alone(limit: Duration) -> Handshake {
+        let all = Arc::new(Handshakes::new(1));
+        all.begin(Instant::now(), limit).0
+    }
+
     /// Does `work` within what is left of the time, unless the place is needed before.
     pub(crate) async fn limit<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Cut> {
         tokio::select! {

@@ -215,7 +215,7 @@ pub(crate) async fn attach(
         })?,
     };
     let mut place = Place::new(registration, guard);
-    let is_resumed = place.resumes(&request).await?;
+    let is_resumed = place.resumes(&request, transaction).await?;
     if !is_resumed {
         let kept = make(core, &request)?;
         place.fill(kept);

@@ -56,7 +56,13 @@ impl Place {
     }
 
     /// Whether the session that is there is the one that `request` asks for; any other ends.
-    pub(super) async fn resumes(&mut self, request: &Request) -> Result<bool, Refused> {
+    ///
+    /// What must be durable before the CONNACK leaves joins `transaction`.
+    pub(super) async fn resumes(
+        &mut self,
+        request: &Request,
+        transaction: &mut Transaction,
+    ) -> Result<bool, Refused> {
         let core = Arc::clone(self.core());
         let Some(kept) = self.session.as_mut() else {
             return Ok(false);
@@ -65,7 +71,12 @@ impl Place {
         kept.publish_due_will(&core, unix_millis());
         if request.clean_start || kept.has_expired(unix_millis()) {
             if let Some(kept) = self.session.take() {
+                let was_lasting = kept.lasting.is_some();
                 kept.end(Vec::new(), &core).await;
+                if was_lasting && request.expiry == 0 {
+                    // It writes nothing of its own, behind which the end of that one is on disk.
+                    transaction.delete(&key::session(&request.client.id));
+                }
             }
             return Ok(false);
         }

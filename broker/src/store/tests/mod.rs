@@ -91,7 +91,7 @@ fn contents(queue: &Queue) -> Vec<(u64, Vec<u8>)> {
 ///
 /// A file that changes meanwhile would make it a mixture of two moments, so that it is made
 /// again until none did; the database writes out its memory in the background.
-fn copy_folder(from: &Path, to: &Path) {
+pub(crate) fn copy_folder(from: &Path, to: &Path) {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         let before = files(from);
