@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 
 use crate::store::Ticket;
 
-/// Publishes of one connection that may be unacknowledged before it is not read from.
+/// Packets of one connection that may wait for their answers before it is not read from.
 const MAX_OPEN: usize = 4096;
 /// Groups of them, each with a buffer of its own.
 const MAX_GROUPS: usize = 1024;
 
-/// Encoded acknowledgements in the order of their publishes.
+/// Encoded acknowledgements, and other answers, in the order of what they answer.
 ///
 /// Each group leaves when its ticket is durable and everything before it has
 /// left ([MQTT-4.6.0-2]).
@@ -29,7 +29,7 @@ struct Group {
 /// How many acknowledgements there are.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Count {
-    /// PUBACK and PUBREC.
+    /// Of any kind.
     pub(crate) all: usize,
     /// PUBACK alone, with which a publish is over.
     pub(crate) pubacks: usize,

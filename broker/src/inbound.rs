@@ -193,14 +193,14 @@ impl Inbound {
     /// Adds an acknowledgement behind what was taken so far.
     pub(crate) fn acknowledge(&mut self, kind: AckKind, packet_id: u16, reason: Reason) {
         Ack::encode(kind, packet_id, reason, self.client.version, &mut self.acks);
-        let is_of_publish = matches!(kind, AckKind::PubAck | AckKind::PubRec);
-        self.ack_count.all += usize::from(is_of_publish);
+        self.ack_count.all += 1;
         self.ack_count.pubacks += usize::from(kind == AckKind::PubAck);
     }
 
     /// Lets `write` add another packet that waits for the disk.
     pub(crate) fn answer(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         write(&mut self.acks);
+        self.ack_count.all += 1;
     }
 
     /// Acknowledgements that have no place among the pending ones yet.
@@ -461,4 +461,33 @@ fn topic_name(topic: &[u8]) -> Result<TopicName, DecodeError> {
         reason: Reason::TopicNameInvalid,
         what: "the topic has a wildcard",
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{codec::Version, peer::Peer, store};
+
+    #[test]
+    fn every_answer_that_waits_counts_whatever_it_answers() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store::tests::open(folder.path());
+        let client = Client {
+            id: "c".into(),
+            user_name: None,
+            peer: Peer::Unix,
+            version: Version::V5,
+        };
+        let mut inbound = Inbound::new(Arc::new(client), 1, &store);
+        for kind in [
+            AckKind::PubAck,
+            AckKind::PubRec,
+            AckKind::PubRel,
+            AckKind::PubComp,
+        ] {
+            inbound.acknowledge(kind, 1, Reason::Success);
+        }
+        inbound.answer(|out| out.push(0));
+        assert_eq!(inbound.open(), Count { all: 5, pubacks: 1 });
+    }
 }
