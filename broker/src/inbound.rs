@@ -35,6 +35,16 @@ pub(crate) struct Route {
     targets: Targets,
 }
 
+/// What a publish and a will have in common.
+struct Outline<'a> {
+    topic: &'a [u8],
+    qos: QoS,
+    retain: bool,
+    payload: &'a [u8],
+    /// Bytes of payload and properties.
+    size: usize,
+}
+
 /// A publish that the broker does not take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum NotTaken {
@@ -97,66 +107,55 @@ impl Inbound {
     /// Takes a publish: what must be kept into the transaction, its message into the run.
     pub(crate) fn take(&mut self, publish: &Publish<'_>, core: &Core) -> Result<(), NotTaken> {
         let now = self.now();
-        let size = publish.payload.len() + publish.properties.len();
-        self.pass(
-            publish.topic,
-            publish.qos,
-            publish.retain,
-            publish.payload,
-            size,
-            core,
-            |run| {
-                run.push(publish, now);
-            },
-        )
+        let outline = Outline {
+            topic: publish.topic,
+            qos: publish.qos,
+            retain: publish.retain,
+            payload: publish.payload,
+            size: publish.payload.len() + publish.properties.len(),
+        };
+        self.pass(&outline, core, |run| run.push(publish, now))
     }
 
-    /// Takes a message that `push` adds to a run.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "a publish and a will have these alone in common"
-    )]
+    /// Takes the message of `outline`, which `push` adds to a run.
     fn pass(
         &mut self,
-        topic: &[u8],
-        qos: QoS,
-        retain: bool,
-        payload: &[u8],
-        size: usize,
+        outline: &Outline<'_>,
         core: &Core,
         push: impl FnOnce(&mut Run),
     ) -> Result<(), NotTaken> {
-        let mut route = self.route_of(topic, core)?;
-        if retain && !payload.is_empty() && !core.retained.has_room(&route.topic, size) {
+        let mut route = self.route_of(outline.topic, core)?;
+        let is_kept = outline.retain && !outline.payload.is_empty();
+        if is_kept && !core.retained.has_room(&route.topic, outline.size) {
             let what = "as many messages are retained as the configuration allows";
             return Err(NotTaken::Refused(Reason::QuotaExceeded, what));
         }
-        if route.is_refused(size, qos, self.session) {
+        if route.is_refused(outline.size, outline.qos, self.session) {
             let what = "the queue of a session is full";
             return Err(NotTaken::Refused(Reason::QuotaExceeded, what));
         }
         let message = Message {
             topic: &route.topic,
-            payload,
-            qos,
+            payload: outline.payload,
+            qos: outline.qos,
         };
         self.offer(&route, &message)
             .map_err(|reason| NotTaken::Refused(reason, "the message could not be taken"))?;
-        if route.targets.is_empty() && !retain {
+        if route.targets.is_empty() && !outline.retain {
             return Ok(());
         }
         let run = self
             .run
             .get_or_insert_with(|| Run::new(route.topic.clone(), self.session));
         push(run);
-        if retain {
+        if outline.retain {
             // Before the subscribers are looked up: who subscribes from here on finds it retained.
             core.retained.set(&run.last());
             if self.retained.last() != Some(&route.topic) {
                 self.retained.push(route.topic.clone());
             }
             if route.generation != core.router.generation() {
-                route = Arc::new(resolve(topic, &self.client, self.compat, core)?);
+                route = Arc::new(resolve(outline.topic, &self.client, self.compat, core)?);
                 self.route = Some(Arc::clone(&route));
             }
         }
@@ -232,23 +231,14 @@ impl Inbound {
     /// Publishes a will on behalf of the client, and forgets it in the store.
     pub(crate) fn publish_will(&mut self, will: &Will, core: &Core) {
         let now = self.now();
-        let Will {
-            topic,
-            payload,
-            qos,
-            retain,
-            properties,
-            ..
-        } = will;
-        let taken = self.pass(
-            topic.as_bytes(),
-            *qos,
-            *retain,
-            payload,
-            payload.len() + properties.len(),
-            core,
-            |run| run.push_will(will, now),
-        );
+        let outline = Outline {
+            topic: will.topic.as_bytes(),
+            qos: will.qos,
+            retain: will.retain,
+            payload: &will.payload,
+            size: will.payload.len() + will.properties.len(),
+        };
+        let taken = self.pass(&outline, core, |run| run.push_will(will, now));
         if let Err(NotTaken::Refused(reason, what)) = taken {
             tracing::debug!(client = %self.client.id, ?reason, what, "a will was not published");
             core.counters.messages_refused.add(1);

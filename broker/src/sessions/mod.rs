@@ -27,10 +27,13 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::place::{Left, Place};
 use self::{
     deadlines::Deadlines,
     kept::{Kept, Lasting},
+};
+pub(crate) use self::{
+    place::{Left, Place},
+    restore::{publish_orphaned_wills, restore},
 };
 use crate::{
     clock::unix_millis,
@@ -277,8 +280,6 @@ pub(crate) async fn visit_due(core: &Arc<Core>) -> Option<u64> {
 pub(crate) async fn earlier_deadline(core: &Core) {
     core.sessions.deadlines.changed().await;
 }
-
-pub(crate) use self::restore::{publish_orphaned_wills, restore};
 
 /// A will of a client whose session ended with its connection, which a kill has cut.
 pub(crate) struct OrphanedWill {

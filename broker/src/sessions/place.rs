@@ -94,7 +94,7 @@ impl Place {
     pub(super) fn begin(&mut self, request: Request, transaction: &mut Transaction) {
         let core = Arc::clone(self.core());
         let client_id = request.client.id.clone();
-        let kept = self.session.as_mut().expect("a session was found or made");
+        let kept = self.kept_mut();
         kept.mailbox.connect(request.client);
         let mut had_will = false;
         if let Some(lasting) = &mut kept.lasting {
@@ -121,6 +121,10 @@ impl Place {
 
     fn kept(&self) -> &Kept {
         self.session.as_ref().expect("a place has a session")
+    }
+
+    fn kept_mut(&mut self) -> &mut Kept {
+        self.session.as_mut().expect("a place has a session")
     }
 
     pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {
@@ -158,7 +162,7 @@ impl Place {
     pub(crate) fn promise(&mut self, until: u64) -> Result<Ticket, StoreError> {
         let core = Arc::clone(self.core());
         let mut transaction = core.store.transaction();
-        let kept = self.session.as_mut().expect("a place has a session");
+        let kept = self.kept_mut();
         if let Some(lasting) = &mut kept.lasting {
             lasting.promised = until;
         }
@@ -225,7 +229,7 @@ impl Place {
         if !core.limits.take_topic(text) || !compat.takes_topic(filter.pattern()) {
             return Err(Reason::TopicFilterInvalid);
         }
-        let kept = self.session.as_mut().expect("a place has a session");
+        let kept = self.kept_mut();
         let earlier = kept.subscriptions.get(&filter);
         let is_new = earlier.is_none();
         let maximum = compat.max_subscriptions(core.limits.max_subscriptions);
@@ -277,7 +281,7 @@ impl Place {
         is_complete: bool,
         transaction: &mut Transaction,
     ) {
-        let kept = self.session.as_mut().expect("a place has a session");
+        let kept = self.kept_mut();
         let Some(record) = kept.subscriptions.get_mut(&cursor.filter) else {
             return;
         };
@@ -306,7 +310,7 @@ impl Place {
             return Reason::TopicFilterInvalid;
         };
         let core = Arc::clone(self.core());
-        let kept = self.session.as_mut().expect("a place has a session");
+        let kept = self.kept_mut();
         if !kept.subscriptions.remove(&filter) {
             return Reason::NoSubscriptionExisted;
         }
