@@ -16,6 +16,7 @@ mod world;
 
 use proptest::{prelude::*, test_runner::Config};
 
+pub(crate) use self::running::Open;
 use self::{
     steps::{Case, Restart, Step, case},
     world::World,

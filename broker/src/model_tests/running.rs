@@ -93,7 +93,7 @@ impl Running {
 }
 
 /// Admits everybody to everything.
-struct Open;
+pub(crate) struct Open;
 
 impl Hooks for Open {
     fn connect(&self, _: &Client, _: Option<&[u8]>) -> Result<(), Reason> {

@@ -38,6 +38,12 @@ pub(crate) fn open(path: &Path) -> Store {
     Store::open(config(path)).unwrap()
 }
 
+/// Lets every write from here on fail.
+pub(crate) fn fail_writes(store: &Store) {
+    let failing = &store.core().disk.failing;
+    failing.writes.store(true, Ordering::SeqCst);
+}
+
 fn durable(store: &Store, name: &str) -> Queue {
     store.queue(name, QueueKind::Durable, UNLIMITED).unwrap()
 }
