@@ -1,23 +1,10 @@
 //! A standard client library, paho-mqtt, in every version of MQTT.
 
-use crate::support::{gateway::Gateway, python::paho, version::Version};
+use crate::support::python::{Transport, paho_in_every_version};
 
-/// Runs `script` in every version at the same time, each with a gateway of its own.
 #[track_caller]
 fn in_every_version(script: &str) {
-    std::thread::scope(|scope| {
-        let runs = Version::ALL.map(|version| {
-            scope.spawn(move || {
-                let gateway = Gateway::start("");
-                paho(script, gateway.address(), version);
-            })
-        });
-        for run in runs {
-            if let Err(failure) = run.join() {
-                std::panic::resume_unwind(failure);
-            }
-        }
-    });
+    paho_in_every_version(script, Transport::Tcp);
 }
 
 #[test]

@@ -6,29 +6,16 @@ use tempfile::TempDir;
 
 use crate::support::{
     gateway::{Bare, Gateway},
-    python::paho_over_websocket,
+    python::{Transport, paho_in_every_version},
     version::Version::{self, V5, V311},
     wait::{PATIENCE, pause, wait_for},
     web_socket::{BINARY, CLOSE, PING, PONG, TEXT, WebSocket, answer, frame, request},
     wire::{self, Wire},
 };
 
-/// Runs `script` in every version at the same time, each with a gateway of its own.
 #[track_caller]
 fn in_every_version(script: &str) {
-    std::thread::scope(|scope| {
-        let runs = Version::ALL.map(|version| {
-            scope.spawn(move || {
-                let gateway = Gateway::start("");
-                paho_over_websocket(script, gateway.address(), version);
-            })
-        });
-        for run in runs {
-            if let Err(failure) = run.join() {
-                std::panic::resume_unwind(failure);
-            }
-        }
-    });
+    paho_in_every_version(script, Transport::WebSocket);
 }
 
 #[test]

@@ -4,13 +4,15 @@ use std::{
     env,
     io::Write,
     net::SocketAddr,
+    panic,
     path::{Path, PathBuf},
     process::{ChildStdin, Command, Stdio},
+    thread,
     time::Duration,
 };
 
 use crate::support::{
-    gateway::Killed,
+    gateway::{Gateway, Killed},
     transcript::{Transcript, wait_for_exit},
     version::Version,
     wait::{PATIENCE, wait_for_some},
@@ -19,19 +21,37 @@ use crate::support::{
 /// How long a script may take.
 const SCRIPT: Duration = Duration::from_secs(60);
 
-/// Runs a script of paho-mqtt clients against the gateway at `address`.
+/// How the clients of a script connect.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Transport {
+    Tcp,
+    WebSocket,
+}
+
+/// Runs a script of paho clients in every version at the same time, each with a gateway of
+/// its own.
 ///
 /// # Panics
 /// The script fails; what it says is in the message.
 #[track_caller]
-pub(crate) fn paho(script: &str, address: SocketAddr, version: Version) {
-    run(script, address, version, "tcp");
-}
-
-/// The same with clients that connect over WebSocket.
-#[track_caller]
-pub(crate) fn paho_over_websocket(script: &str, address: SocketAddr, version: Version) {
-    run(script, address, version, "websockets");
+pub(crate) fn paho_in_every_version(script: &str, transport: Transport) {
+    let transport = match transport {
+        Transport::Tcp => "tcp",
+        Transport::WebSocket => "websockets",
+    };
+    thread::scope(|scope| {
+        let runs = Version::ALL.map(|version| {
+            scope.spawn(move || {
+                let gateway = Gateway::start("");
+                run(script, gateway.address(), version, transport);
+            })
+        });
+        for run in runs {
+            if let Err(failure) = run.join() {
+                panic::resume_unwind(failure);
+            }
+        }
+    });
 }
 
 #[track_caller]
