@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use perennial_broker::{
     Client, Hooks, Intake, Message, Publisher, QoS, Reason, store::Transaction,
 };
-use perennial_connectors::{Accepted, Publish, Rejection, Status};
+use perennial_connectors::{Accepted, Publish, RecordRef, Rejection, Status};
 use perennial_rules::{FilterTrie, TopicFilter, TopicName};
 use tokio::time::Instant;
 use tracing::warn;
@@ -17,7 +17,7 @@ use tracing::warn;
 use crate::{
     clock,
     delivery::{Connector, Delivery, StatusSink},
-    record::{self, RecordRef},
+    record,
     reminder::Reminder,
 };
 

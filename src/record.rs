@@ -11,37 +11,10 @@
 
 use bytes::{Buf, Bytes};
 use bytestring::ByteString;
-use perennial_connectors::Record;
+use perennial_connectors::{Record, RecordRef};
 
 const RECORD_VERSION: u8 = 1;
 const DEAD_LETTER_VERSION: u8 = 1;
-
-/// A record on its way into the queue.
-#[derive(Clone, Copy, Debug)]
-pub struct RecordRef<'a> {
-    /// The device's id for the request; empty when it gave none.
-    pub id: &'a str,
-    /// The topic that it was published to.
-    pub topic: &'a str,
-    /// The client that published it.
-    pub client_id: &'a str,
-    /// When the gateway took it, in milliseconds since the Unix epoch.
-    pub time: u64,
-    /// What is sent upstream.
-    pub payload: &'a [u8],
-}
-
-impl<'a> From<&'a Record> for RecordRef<'a> {
-    fn from(record: &'a Record) -> Self {
-        RecordRef {
-            id: &record.id,
-            topic: &record.topic,
-            client_id: &record.client_id,
-            time: record.time,
-            payload: &record.payload,
-        }
-    }
-}
 
 /// Appends the bytes of `record` to `buf`.
 pub fn write(buf: &mut Vec<u8>, record: &RecordRef<'_>) {

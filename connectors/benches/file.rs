@@ -35,7 +35,7 @@ fn main() {
             let folder = tempfile::tempdir_in(&directory).expect("a folder");
             let file = upstream("file").expect("the upstream");
             let mut settings = Folder(folder.path().to_owned());
-            let upstream = (file.build)(&mut settings).expect("an upstream");
+            let upstream = file.build(&mut settings).expect("an upstream");
             let batch = batch_of(records, &payload);
             let (cpu, wall) = runtime.block_on(measure(&*upstream, &batch));
             println!(
@@ -108,6 +108,15 @@ impl Settings for Folder {
     }
     fn size(&mut self, _: &str, _: std::ops::RangeInclusive<u64>) -> Option<u64> {
         None
+    }
+    fn texts(&mut self, _: &str) -> Option<Vec<String>> {
+        None
+    }
+    fn pairs(&mut self, _: &str) -> Option<Vec<(String, String)>> {
+        None
+    }
+    fn has(&self, _: &str) -> bool {
+        false
     }
     fn path(&mut self, _: &str) -> Option<std::path::PathBuf> {
         Some(self.0.clone())

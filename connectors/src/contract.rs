@@ -30,7 +30,8 @@ pub trait Contract: Send + Sync {
     /// What is wrong with the publish, worded for the device that sent it.
     fn accept<'a>(&'a self, publish: &Publish<'a>) -> Result<Accepted<'a>, Rejection>;
 
-    /// The status for a publish that was not accepted or found no room; `None` where the contract has none.
+    /// The status for a publish that was not accepted, found no room, was dropped for a newer
+    /// one or grew too old; `None` where the contract has none.
     fn rejected(&self, rejection: &Rejection) -> Option<Status>;
 
     /// The statuses for records whose outcome is final; a retry is not reported.
@@ -81,6 +82,31 @@ impl Rejection {
         }
     }
 
+    /// A record that was dropped to make room for a newer one.
+    #[must_use]
+    pub fn dropped(id: impl Into<String>, destination: &str, limit: u64) -> Self {
+        Self {
+            id: id.into(),
+            code: "LimitExceededException".to_owned(),
+            message: format!(
+                "{limit} records wait for {destination}; this one was dropped for a newer one"
+            ),
+        }
+    }
+
+    /// A record that waited longer than it may.
+    #[must_use]
+    pub fn expired(id: impl Into<String>, limit: Duration) -> Self {
+        Self {
+            id: id.into(),
+            code: "RecordExpiredException".to_owned(),
+            message: format!(
+                "the record is older than {} s and was not sent",
+                limit.as_secs_f32()
+            ),
+        }
+    }
+
     /// A record for which its destination's queue has no room.
     #[must_use]
     pub fn queue_full(id: impl Into<String>, destination: &str, limit: u64) -> Self {
@@ -117,6 +143,68 @@ pub struct Status {
 pub struct DeliverySettings {
     /// How long a record waits for others before a batch closes; zero sends each record on its own.
     pub linger: Duration,
-    /// How many records wait per destination before new ones are rejected.
+    /// Records in a batch; `None` leaves it to the upstream.
+    pub batch_records: Option<usize>,
+    /// How many records wait per destination.
     pub queue_records: u64,
+    /// What becomes of a record when so many wait already.
+    pub when_full: WhenFull,
+    /// Destinations that can have records at the same time; `None` leaves it to the connector.
+    pub max_destinations: Option<usize>,
+    /// Bytes of records that are held in memory for all destinations; `None` leaves it to the connector.
+    pub memory_bytes: Option<u64>,
+    /// Whether records leave in the order of their arrival. Where they need not, several
+    /// requests are under way at once and fresh records do not wait for a backlog.
+    pub ordered: bool,
+    /// What becomes of a record that failed alone while others of its batch came through.
+    pub after_failure: AfterFailure,
+    /// What becomes of a record whose id another record of the same batch has.
+    pub duplicate_ids: DuplicateIds,
+}
+
+impl DeliverySettings {
+    /// Records in their order, those beyond `queue_records` rejected.
+    #[must_use]
+    pub fn new(linger: Duration, queue_records: u64) -> Self {
+        Self {
+            linger,
+            batch_records: None,
+            queue_records,
+            when_full: WhenFull::RejectNewest,
+            max_destinations: None,
+            memory_bytes: None,
+            ordered: true,
+            after_failure: AfterFailure::SendFirst,
+            duplicate_ids: DuplicateIds::Send,
+        }
+    }
+}
+
+/// What becomes of a record for which its queue has no room.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum WhenFull {
+    /// It is rejected.
+    RejectNewest,
+    /// It is taken, and the records that have waited longest are dropped.
+    DropOldest,
+}
+
+/// Where a record goes that failed alone and is to be sent again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AfterFailure {
+    /// Before all that wait.
+    SendFirst,
+    /// To the end of the queue.
+    SendLast,
+}
+
+/// What becomes of a record whose id another record of the same batch has.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum DuplicateIds {
+    /// Both are sent: the id is nothing to the upstream.
+    Send,
+    /// The first is sent and the others are dropped and counted.
+    Drop,
+    /// The others are sent in batches of their own.
+    Separate,
 }

@@ -20,6 +20,7 @@ const EXCERPT: usize = 96;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct DeliveryStreamArn<'a> {
     region: &'a str,
+    account: &'a str,
     name: DeliveryStreamName<'a>,
 }
 
@@ -52,12 +53,21 @@ impl<'a> DeliveryStreamArn<'a> {
             return Err(wrong(Part::Resource, resource));
         };
         let name = DeliveryStreamName::check(name).ok_or_else(|| wrong(Part::Name, name))?;
-        Ok(Self { region, name })
+        Ok(Self {
+            region,
+            account,
+            name,
+        })
     }
 
     /// The region that the stream is in.
     pub(crate) fn region(&self) -> &'a str {
         self.region
+    }
+
+    /// The account that the stream belongs to.
+    pub(crate) fn account(&self) -> &'a str {
+        self.account
     }
 
     /// The stream's name.

@@ -6,13 +6,21 @@
 mod contract;
 mod contracts;
 mod delivery_stream;
+mod json;
+mod route;
 mod settings;
+mod template;
 mod upstream;
 mod upstreams;
 
-pub use contract::{Accepted, Contract, DeliverySettings, Publish, Rejection, Report, Status};
+pub use contract::{
+    Accepted, AfterFailure, Contract, DeliverySettings, DuplicateIds, Publish, Rejection, Report,
+    Status, WhenFull,
+};
 pub use settings::Settings;
-pub use upstream::{Attempt, Batch, BatchLimits, Outcome, Record, SendError, Upstream};
+pub use upstream::{
+    Attempt, Batch, BatchLimits, FailureClass, Outcome, Record, RecordRef, SendError, Upstream,
+};
 
 /// Every contract that a configuration can name.
 pub const CONTRACTS: &[ContractKind] = &[contracts::firehose::KIND, contracts::plain::KIND];
@@ -48,6 +56,16 @@ pub struct UpstreamKind {
     pub name: &'static str,
     /// One line for people.
     pub summary: &'static str,
+    /// The parameter with a template for the destination; `None` where records go to one
+    /// place and as they are.
+    route: Option<&'static str>,
+    /// Reads the parameters of the kind alone; `None` when an error was recorded.
+    build: fn(&mut dyn Settings) -> Option<Box<dyn Upstream>>,
+}
+
+impl UpstreamKind {
     /// Reads the parameters and connects nothing yet; `None` when an error was recorded.
-    pub build: fn(&mut dyn Settings) -> Option<Box<dyn Upstream>>,
+    pub fn build(&self, settings: &mut dyn Settings) -> Option<Box<dyn Upstream>> {
+        route::build(self, settings)
+    }
 }

@@ -22,6 +22,12 @@ pub trait Settings {
     ) -> Option<Duration>;
     /// A size in bytes: a number, or a text such as `"64MiB"`.
     fn size(&mut self, key: &str, range: std::ops::RangeInclusive<u64>) -> Option<u64>;
+    /// A list of texts.
+    fn texts(&mut self, key: &str) -> Option<Vec<String>>;
+    /// A table of texts, in the order of the file.
+    fn pairs(&mut self, key: &str) -> Option<Vec<(String, String)>>;
+    /// Whether something is written under `key`; this does not take it.
+    fn has(&self, key: &str) -> bool;
     /// A path; a relative one is taken from the data directory.
     fn path(&mut self, key: &str) -> Option<PathBuf>;
     /// Records that the value of `key` is wrong; `problem` says what was found and what would be right.

@@ -1,6 +1,6 @@
 //! Where batches go: one service, one attempt.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, time::Duration};
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -15,6 +15,11 @@ pub type Attempt<'a> = Pin<Box<dyn Future<Output = Result<Vec<Outcome>, SendErro
 pub trait Upstream: Send + Sync {
     /// The largest batch that the service takes.
     fn limits(&self) -> BatchLimits;
+
+    /// What `record` takes of the bytes of a batch.
+    fn size(&self, _destination: &str, record: RecordRef<'_>) -> usize {
+        record.payload.len()
+    }
 
     /// Whether `destination` is one that this upstream can send to.
     ///
@@ -54,17 +59,47 @@ pub struct Record {
     pub payload: Bytes,
 }
 
+/// A record whose parts lie elsewhere.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct RecordRef<'a> {
+    /// The device's id for the request; empty when it gave none.
+    pub id: &'a str,
+    /// The topic that it was published to.
+    pub topic: &'a str,
+    /// The client that published it.
+    pub client_id: &'a str,
+    /// When the gateway took it, in milliseconds since the Unix epoch.
+    pub time: u64,
+    /// What is sent upstream.
+    pub payload: &'a [u8],
+}
+
+impl<'a> From<&'a Record> for RecordRef<'a> {
+    fn from(record: &'a Record) -> Self {
+        Self {
+            id: &record.id,
+            topic: &record.topic,
+            client_id: &record.client_id,
+            time: record.time,
+            payload: &record.payload,
+        }
+    }
+}
+
 /// The largest batch that a service takes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct BatchLimits {
     /// Records in a batch.
     pub records: usize,
-    /// Payload bytes in a batch.
+    /// Bytes in a batch, as [`Upstream::size`] counts them.
     pub bytes: usize,
-    /// Payload bytes in one record; a larger one is rejected on arrival.
+    /// Bytes in one record, counted likewise; a larger one is rejected on arrival.
     pub record_bytes: usize,
     /// Requests that the service gains from at once; one keeps records in their order.
     pub in_flight: usize,
+    /// How long records are gathered for a batch, where that is for the upstream to say and
+    /// not for the contract: objects that are worth storing are larger than requests.
+    pub linger: Option<Duration>,
 }
 
 /// What became of one record.
@@ -92,11 +127,39 @@ pub enum Outcome {
 }
 
 /// A batch of which nothing is known to have arrived.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct SendError {
+    /// What another attempt needs.
+    pub class: FailureClass,
     /// The service's error type, or a name for what failed on the way (`ConnectError`, `TimeoutError`).
     pub code: String,
     /// What happened, for the person who reads the log.
     pub message: String,
+}
+
+/// What has to change before a batch that failed comes through.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum FailureClass {
+    /// The service or the way to it: it is tried again until they are back.
+    Unavailable,
+    /// The rate: the service takes no more for the moment.
+    Throttled,
+    /// Credentials, permissions, the clock or the configuration: it is tried again, and the
+    /// operator is told.
+    NoAccess,
+    /// The batch: the service refuses it as it is, and would refuse it again. One record of it
+    /// may be the cause, which is found by sending parts of it.
+    Refused,
+}
+
+impl SendError {
+    /// An error of `class`.
+    pub fn new(class: FailureClass, code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            class,
+            code: code.into(),
+            message: message.into(),
+        }
+    }
 }

@@ -1,4 +1,5 @@
 //! The upstreams, a folder each.
 
+mod aws;
 pub(crate) mod file;
 pub(crate) mod firehose;

@@ -97,7 +97,7 @@ impl Connectors {
         let mut parameters = section.table("upstream_parameters");
         let kinds = UPSTREAMS.iter().map(|kind| (kind.name, kind));
         let kind = kind(section, "upstream", "upstream = \"file\"", kinds)?;
-        let built = (kind.build)(&mut parameters);
+        let built = kind.build(&mut parameters);
 
         // Two that write to one place would undo each other's lines.
         let path = parameters.path_of("path");

@@ -120,16 +120,6 @@ impl<'a> Section<'a> {
         })
     }
 
-    /// A list of texts.
-    pub(super) fn texts(&mut self, key: &str) -> Option<Vec<String>> {
-        self.read(key, "a list of texts", |value| {
-            let texts = value.as_array()?.iter();
-            texts
-                .map(|text| text.get_ref().as_str().map(str::to_owned))
-                .collect()
-        })
-    }
-
     /// A value that its type reads from a text.
     pub(super) fn parsed<T: FromStr>(&mut self, key: &str, what: impl fmt::Display) -> Option<T> {
         self.read(key, what, |value| value.as_str()?.parse().ok())
@@ -139,11 +129,6 @@ impl<'a> Section<'a> {
     pub(super) fn path_of(&self, key: &str) -> Option<PathBuf> {
         let value = self.table.filter(|_| self.asked.contains(key))?.get(key)?;
         path(&self.base, value.get_ref())
-    }
-
-    /// Whether something is written under `key`.
-    pub(super) fn has(&self, key: &str) -> bool {
-        self.table.is_some_and(|table| table.contains_key(key))
     }
 
     /// Records that something is wrong with the value of `key`.
@@ -218,7 +203,7 @@ impl<'a> Section<'a> {
 
 impl Settings for Section<'_> {
     fn text(&mut self, key: &str) -> Option<String> {
-        self.read(key, "a text", |value| value.as_str().map(str::to_owned))
+        self.read(key, "a text", text)
     }
 
     fn integer(&mut self, key: &str, range: RangeInclusive<u64>) -> Option<u64> {
@@ -258,6 +243,27 @@ impl Settings for Section<'_> {
         })
     }
 
+    fn texts(&mut self, key: &str) -> Option<Vec<String>> {
+        self.read(key, "a list of texts", |value| {
+            let texts = value.as_array()?.iter();
+            texts.map(|value| text(value.get_ref())).collect()
+        })
+    }
+
+    fn pairs(&mut self, key: &str) -> Option<Vec<(String, String)>> {
+        self.read(key, "a table of texts", |value| {
+            let pairs = value.as_table()?.iter();
+            let pair = |name: &str, value: &DeValue<'_>| Some((name.to_owned(), text(value)?));
+            pairs
+                .map(|(name, value)| pair(name.get_ref(), value.get_ref()))
+                .collect()
+        })
+    }
+
+    fn has(&self, key: &str) -> bool {
+        self.table.is_some_and(|table| table.contains_key(key))
+    }
+
     fn path(&mut self, key: &str) -> Option<PathBuf> {
         let base = self.base.clone();
         self.read(key, "a path", |value| path(&base, value))
@@ -279,6 +285,10 @@ impl Settings for Section<'_> {
         let message = format!("`{key}` is missing{within}; right would be: {example}");
         self.problems.add(self.at, message);
     }
+}
+
+fn text(value: &DeValue<'_>) -> Option<String> {
+    value.as_str().map(str::to_owned)
 }
 
 fn integer(value: &DeValue<'_>) -> Option<u64> {

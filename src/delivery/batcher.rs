@@ -141,6 +141,7 @@ mod tests {
             bytes,
             record_bytes: bytes,
             in_flight: 1,
+            linger: None,
         }
     }
 

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, error_span};
 
 use crate::delivery::{
-    Connector, Counters, Counts, LaneCounts, Workshop,
+    CircuitState, Connector, Counters, Counts, LaneCounts, LaneStatus, Workshop,
     dead_letters::DeadLetters,
     worker::{Job, Worker},
 };
@@ -109,6 +109,24 @@ impl Lanes {
                 )
             });
             lanes.chain([of(None, open.closed)]).collect()
+        })
+    }
+
+    /// How the records of each lane fare.
+    pub(super) fn status(&self) -> Vec<LaneStatus> {
+        self.read(|open| {
+            let lanes = open.lanes.iter().map(|(destination, lane)| LaneStatus {
+                connector: self.connector.name.clone(),
+                destination: destination.to_string(),
+                counts: lane.counters.counts(lane.queue.records()),
+                queued_bytes: lane.queue.bytes(),
+                oldest: None,
+                rate: 0.0,
+                arrival_rate: 0.0,
+                circuit: CircuitState::Closed,
+                time_to_drain: None,
+            });
+            lanes.collect()
         })
     }
 

@@ -13,6 +13,7 @@ mod dead_letters;
 mod diary;
 mod lanes;
 mod settlement;
+mod status;
 #[cfg(test)]
 mod tests;
 mod worker;
@@ -28,6 +29,7 @@ pub use self::{
     backoff::Retry,
     counters::{Counters, Counts},
     lanes::Lane,
+    status::{CircuitState, LaneStatus},
 };
 use self::{dead_letters::DeadLetters, lanes::Lanes};
 
@@ -170,6 +172,14 @@ impl Delivery {
     #[must_use]
     pub fn lane_counts(&self) -> Vec<LaneCounts> {
         self.connectors.values().flat_map(Lanes::counts).collect()
+    }
+
+    /// How the records of each destination fare, by connector and destination.
+    #[must_use]
+    pub fn status(&self) -> Vec<LaneStatus> {
+        let mut lanes: Vec<_> = self.connectors.values().flat_map(Lanes::status).collect();
+        lanes.sort_by(|a, b| (&a.connector, &a.destination).cmp(&(&b.connector, &b.destination)));
+        lanes
     }
 
     /// The dead letters that are kept for `connector`.

@@ -13,7 +13,9 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use perennial_broker::store::{Block, Queue, Reader, Store, StoreError};
-use perennial_connectors::{Batch, BatchLimits, Outcome, Record, Rejection, Report, SendError};
+use perennial_connectors::{
+    Batch, BatchLimits, FailureClass, Outcome, Record, Rejection, Report, SendError,
+};
 use tokio::{
     task::{self, JoinError, JoinSet},
     time::{self, Instant},
@@ -275,8 +277,9 @@ impl Worker {
         self.report(&records, outcomes);
         match delay {
             Some((code, message)) if again.len() == records.len() => {
-                let (code, message) = (code.clone(), message.clone());
-                self.note_failure(&SendError { code, message }, again.len(), started);
+                let error =
+                    SendError::new(FailureClass::Unavailable, code.clone(), message.clone());
+                self.note_failure(&error, again.len(), started);
             }
             _ => self.note_success(again.len()),
         }
@@ -353,8 +356,5 @@ impl Worker {
 
 /// An upstream that does not keep its promises; the records cannot know, so they are sent again.
 fn broken(message: String) -> SendError {
-    SendError {
-        code: "BrokenUpstream".to_owned(),
-        message,
-    }
+    SendError::new(FailureClass::Unavailable, "BrokenUpstream", message)
 }

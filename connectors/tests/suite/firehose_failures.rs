@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use perennial_connectors::{Outcome, SendError};
+use perennial_connectors::{FailureClass, Outcome, SendError};
 use perennial_doubles::Answer;
 use serde_json::json;
 
@@ -57,21 +57,30 @@ async fn records_that_fail_alone_are_to_be_sent_again() {
 }
 
 #[tokio::test]
-async fn what_the_service_will_never_take_is_rejected_in_its_words() {
+async fn what_no_record_can_change_is_rejected_in_the_words_of_the_service() {
     let firehose = Firehose::start().await;
-    for (answer, code, message) in [
-        (
-            Answer::resource_not_found("test1"),
-            "ResourceNotFoundException",
-            "Firehose test1 not found under account 123456789012.",
-        ),
+    let rejected = Outcome::Rejected {
+        code: "ResourceNotFoundException".to_owned(),
+        message: "Firehose test1 not found under account 123456789012.".to_owned(),
+    };
+    let [one, two] = send_both(&firehose, &Answer::resource_not_found("test1")).await;
+    assert_eq!(one.unwrap(), vec![rejected.clone()]);
+    assert_eq!(two.unwrap(), [rejected.clone(), rejected]);
+}
+
+#[tokio::test]
+async fn an_error_says_what_another_attempt_needs() {
+    let firehose = Firehose::start().await;
+    for (answer, class, code, message) in [
         (
             Answer::error(400, "InvalidArgumentException", "not a record"),
+            FailureClass::Refused,
             "InvalidArgumentException",
             "not a record",
         ),
         (
             Answer::error(400, "InvalidKMSResourceException", "the key is gone"),
+            FailureClass::NoAccess,
             "InvalidKMSResourceException",
             "the key is gone",
         ),
@@ -81,17 +90,15 @@ async fn what_the_service_will_never_take_is_rejected_in_its_words() {
                 "com.amazonaws.firehose#InvalidSourceException",
                 "not by Direct PUT",
             ),
+            FailureClass::NoAccess,
             "InvalidSourceException",
             "not by Direct PUT",
         ),
     ] {
-        let rejected = Outcome::Rejected {
-            code: code.to_owned(),
-            message: message.to_owned(),
-        };
+        let error = SendError::new(class, code, message);
         let [one, two] = send_both(&firehose, &answer).await;
-        assert_eq!(one.unwrap(), vec![rejected.clone()]);
-        assert_eq!(two.unwrap(), [rejected.clone(), rejected]);
+        assert_eq!(one.unwrap_err(), error);
+        assert_eq!(two.unwrap_err(), error);
     }
 }
 

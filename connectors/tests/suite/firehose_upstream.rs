@@ -1,6 +1,6 @@
 //! The Firehose upstream against a Firehose that works: calls, regions, credentials, parameters.
 
-use perennial_connectors::{BatchLimits, Outcome};
+use perennial_connectors::{BatchLimits, FailureClass, Outcome};
 use perennial_doubles::Operation;
 use serde_json::json;
 
@@ -160,6 +160,7 @@ async fn the_limits_are_those_of_the_service_or_smaller_ones_for_a_slow_line() {
         bytes: 4_194_304,
         record_bytes: 1_024_000,
         in_flight: 4,
+        linger: None,
     };
     assert_eq!(firehose.upstream().limits(), limits);
     let slow = build_upstream(
@@ -193,14 +194,11 @@ async fn the_double_refuses_what_goes_beyond_the_limits() {
         ],
     );
     for refused in [too_many, too_large, too_much] {
-        let outcomes = upstream.send(&refused).await.unwrap();
-        assert_eq!(outcomes.len(), refused.records.len());
-        for outcome in outcomes {
-            assert!(
-                matches!(&outcome, Outcome::Rejected { code, .. } if code == "InvalidArgumentException"),
-                "{outcome:?}"
-            );
-        }
+        let error = upstream.send(&refused).await.unwrap_err();
+        assert_eq!(
+            (error.class, &*error.code),
+            (FailureClass::Refused, "InvalidArgumentException")
+        );
     }
     assert_eq!(firehose.double.records("stream-a").len(), 0);
 }
@@ -218,8 +216,8 @@ fn every_wrong_parameter_is_reported() {
             })
         ),
         [
-            "timeout: 0.5 is not a time in 1s..=600s",
             "batch_bytes: 5000000 is not a number in 1024..=4194304",
+            "timeout: 0.5 is not a time in 1s..=600s",
             "region: found \"EU West\"; a region is one such as \"us-east-1\"",
             "endpoint_url: found \"127.0.0.1:5000\"; an endpoint is one such as \"http://127.0.0.1:5000\"",
         ]

@@ -85,6 +85,25 @@ impl Settings for MapSettings {
         self.integer(key, range)
     }
 
+    fn texts(&mut self, key: &str) -> Option<Vec<String>> {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        self.take(key, "a list of texts", |value| {
+            value.as_array()?.iter().map(text).collect()
+        })
+    }
+
+    fn pairs(&mut self, key: &str) -> Option<Vec<(String, String)>> {
+        let pair =
+            |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
+        self.take(key, "a table of texts", |value| {
+            value.as_object()?.iter().map(pair).collect()
+        })
+    }
+
+    fn has(&self, key: &str) -> bool {
+        self.values.contains_key(key)
+    }
+
     fn path(&mut self, key: &str) -> Option<PathBuf> {
         self.text(key).map(PathBuf::from)
     }
@@ -102,7 +121,9 @@ impl Settings for MapSettings {
 
 pub(crate) fn build_upstream(kind: &str, values: Value) -> Box<dyn Upstream> {
     let mut settings = MapSettings::new(values);
-    let built = (upstream(kind).expect("a kind in the table").build)(&mut settings);
+    let built = upstream(kind)
+        .expect("a kind in the table")
+        .build(&mut settings);
     assert_eq!(
         (&settings.problems[..], &settings.unread()[..]),
         (&[][..], &[][..])
@@ -123,7 +144,9 @@ pub(crate) fn build_contract(kind: &str, values: Value) -> Box<dyn Contract> {
 /// The problems that an upstream finds in its settings.
 pub(crate) fn upstream_problems(kind: &str, values: Value) -> Vec<String> {
     let mut settings = MapSettings::new(values);
-    let built = (upstream(kind).expect("a kind in the table").build)(&mut settings);
+    let built = upstream(kind)
+        .expect("a kind in the table")
+        .build(&mut settings);
     assert!(
         built.is_none() || !settings.problems.is_empty(),
         "the settings are right"

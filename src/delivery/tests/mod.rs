@@ -17,15 +17,15 @@ use perennial_broker::store::{
     Durability, QueueKind, QueueLimits, Store, StoreConfig, Ticket, WhenFull,
 };
 use perennial_connectors::{
-    Accepted, Attempt, Batch, BatchLimits, Contract, DeliverySettings, Outcome, Publish, Record,
-    Rejection, Report, SendError, Status, Upstream,
+    Accepted, Attempt, Batch, BatchLimits, Contract, DeliverySettings, FailureClass, Outcome,
+    Publish, Record, RecordRef, Rejection, Report, SendError, Status, Upstream,
 };
 use perennial_rules::{TopicFilter, TopicName};
 use tempfile::TempDir;
 use tokio::sync::watch;
 
 use super::{Connector, ConnectorSettings, Counts, Delivery, Lane, Retry, StatusSink};
-use crate::record::{self, DeadLetter, RecordRef};
+use crate::record::{self, DeadLetter};
 
 const MAIN: &str = "main";
 
@@ -56,6 +56,7 @@ impl Default for Plan {
                 bytes: 1000,
                 record_bytes: 500,
                 in_flight: 16,
+                linger: None,
             },
             linger: Duration::from_millis(5),
             queue_records: 100_000,
@@ -387,10 +388,7 @@ impl Script {
         };
         let mut log = self.log();
         log.in_flight -= 1;
-        let error = || SendError {
-            code: "Down".to_owned(),
-            message: "no answer".to_owned(),
-        };
+        let error = || SendError::new(FailureClass::Unavailable, "Down", "no answer");
         let outcomes = outcomes.ok_or_else(error)?;
         let arrived = ids.into_iter().zip(&outcomes);
         let arrived = arrived
@@ -433,10 +431,7 @@ impl Contract for Echo {
     }
 
     fn delivery(&self) -> DeliverySettings {
-        DeliverySettings {
-            linger: self.linger,
-            queue_records: self.queue_records,
-        }
+        DeliverySettings::new(self.linger, self.queue_records)
     }
 
     fn accept<'a>(&'a self, publish: &Publish<'a>) -> Result<Accepted<'a>, Rejection> {

@@ -34,6 +34,7 @@ async fn a_batch_has_no_more_payload_than_the_upstream_takes() {
         bytes: 100,
         record_bytes: 100,
         in_flight: 1,
+        linger: None,
     };
     let house = House::new(Plan {
         limits,

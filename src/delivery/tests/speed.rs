@@ -23,6 +23,7 @@ impl Upstream for Devour {
             bytes: 4 << 20,
             record_bytes: 1 << 20,
             in_flight: 4,
+            linger: None,
         }
     }
 

@@ -70,10 +70,10 @@ impl FirehoseContract {
         Some(Self {
             default_stream,
             status_topic: TopicName::parse(STATUS_TOPIC).expect("a topic name"),
-            delivery: DeliverySettings {
-                linger: linger.unwrap_or(DEFAULT_LINGER),
-                queue_records: queue_records.unwrap_or(DEFAULT_QUEUE_RECORDS),
-            },
+            delivery: DeliverySettings::new(
+                linger.unwrap_or(DEFAULT_LINGER),
+                queue_records.unwrap_or(DEFAULT_QUEUE_RECORDS),
+            ),
         })
     }
 

@@ -49,10 +49,10 @@ impl Plain {
         }
         Some(Self {
             destination,
-            delivery: DeliverySettings {
-                linger: linger.unwrap_or(DEFAULT_LINGER),
-                queue_records: queue_records.unwrap_or(DEFAULT_QUEUE_RECORDS),
-            },
+            delivery: DeliverySettings::new(
+                linger.unwrap_or(DEFAULT_LINGER),
+                queue_records.unwrap_or(DEFAULT_QUEUE_RECORDS),
+            ),
         })
     }
 }

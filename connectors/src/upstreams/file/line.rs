@@ -1,17 +1,15 @@
 //! A record as a line of JSON.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-
-use crate::{Record, upstreams::file::text::write_text};
-
-const MILLIS_PER_SECOND: u64 = 1_000;
-const MILLIS_PER_DAY: u64 = 86_400 * MILLIS_PER_SECOND;
+use crate::{
+    Record,
+    json::{TimeWriter, write_base64, write_text},
+};
 
 /// Writes records of one destination as lines.
 pub(super) struct LineEncoder {
     /// `,"destination":"..."`, the same in every line.
     destination: Vec<u8>,
-    date: Date,
+    time: TimeWriter,
 }
 
 impl LineEncoder {
@@ -20,14 +18,14 @@ impl LineEncoder {
         write_text(destination, &mut fragment);
         Self {
             destination: fragment,
-            date: Date::of_day(0),
+            time: TimeWriter::default(),
         }
     }
 
     /// Appends the line of `record` to `lines`.
     pub(super) fn encode(&mut self, record: &Record, lines: &mut Vec<u8>) {
         lines.extend_from_slice(br#"{"time":""#);
-        self.write_time(record.time, lines);
+        self.time.write(record.time, lines);
         lines.extend_from_slice(br#"","topic":"#);
         write_text(&record.topic, lines);
         lines.extend_from_slice(br#","client_id":"#);
@@ -50,73 +48,6 @@ impl LineEncoder {
         }
         lines.extend_from_slice(b"}\n");
     }
-
-    /// `2026-11-20T10:15:30.123Z`.
-    fn write_time(&mut self, millis: u64, out: &mut Vec<u8>) {
-        let day = millis / MILLIS_PER_DAY;
-        if self.date.day != day {
-            self.date = Date::of_day(day);
-        }
-        let of_day = millis % MILLIS_PER_DAY;
-        let (seconds, millis) = (of_day / MILLIS_PER_SECOND, of_day % MILLIS_PER_SECOND);
-        out.extend_from_slice(self.date.text.as_bytes());
-        out.push(b'T');
-        write_digits::<2>(seconds / 3_600, out);
-        out.push(b':');
-        write_digits::<2>(seconds / 60 % 60, out);
-        out.push(b':');
-        write_digits::<2>(seconds % 60, out);
-        out.push(b'.');
-        write_digits::<3>(millis, out);
-        out.push(b'Z');
-    }
-}
-
-/// A day since the Unix epoch, and how it is written.
-struct Date {
-    day: u64,
-    text: String,
-}
-
-impl Date {
-    /// The civil date of a day: the Gregorian calendar repeats every 400 years, and a
-    /// year that begins in March has its leap day at the end.
-    fn of_day(day: u64) -> Self {
-        let from_era = day + 719_468;
-        let (era, day_of_era) = (from_era / 146_097, from_era % 146_097);
-        let year_of_era =
-            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let month_from_march = (5 * day_of_year + 2) / 153;
-        let day_of_month = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-        let (month, next_year) = if month_from_march < 10 {
-            (month_from_march + 3, 0)
-        } else {
-            (month_from_march - 9, 1)
-        };
-        let year = era * 400 + year_of_era + next_year;
-        Self {
-            day,
-            text: format!("{year:04}-{month:02}-{day_of_month:02}"),
-        }
-    }
-}
-
-fn write_digits<const N: usize>(mut number: u64, out: &mut Vec<u8>) {
-    let mut digits = [b'0'; N];
-    for digit in digits.iter_mut().rev() {
-        *digit += (number % 10) as u8;
-        number /= 10;
-    }
-    out.extend_from_slice(&digits);
-}
-
-fn write_base64(bytes: &[u8], out: &mut Vec<u8>) {
-    let start = out.len();
-    out.resize(start + bytes.len().div_ceil(3) * 4, 0);
-    STANDARD
-        .encode_slice(bytes, &mut out[start..])
-        .expect("four characters for every three bytes");
 }
 
 #[cfg(test)]
@@ -125,59 +56,10 @@ mod tests {
 
     use super::*;
 
-    fn time(millis: u64) -> String {
-        let mut out = Vec::new();
-        LineEncoder::new("").write_time(millis, &mut out);
-        String::from_utf8(out).unwrap()
-    }
-
     fn line(record: &Record, destination: &str) -> String {
         let mut lines = Vec::new();
         LineEncoder::new(destination).encode(record, &mut lines);
         String::from_utf8(lines).unwrap()
-    }
-
-    #[test]
-    fn times_are_rfc_3339_with_milliseconds() {
-        for (millis, text) in [
-            (0, "1970-01-01T00:00:00.000Z"),
-            (951_782_399_999, "2000-02-28T23:59:59.999Z"),
-            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
-            (951_868_800_000, "2000-03-01T00:00:00.000Z"),
-            (1_709_164_800_001, "2024-02-29T00:00:00.001Z"),
-            (1_735_689_599_999, "2024-12-31T23:59:59.999Z"),
-            (1_795_169_730_123, "2026-11-20T10:15:30.123Z"),
-            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
-            (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
-        ] {
-            assert_eq!(time(millis), text);
-        }
-    }
-
-    #[test]
-    fn every_day_follows_the_one_before_it() {
-        let divides = |number: u64, year: u64| year.is_multiple_of(number);
-        let leap = |year| divides(4, year) && (!divides(100, year) || divides(400, year));
-        let (mut year, mut month, mut day) = (1970, 1, 1);
-        for number in 0..200_000 {
-            assert_eq!(
-                Date::of_day(number).text,
-                format!("{year:04}-{month:02}-{day:02}")
-            );
-            let days = match month {
-                2 if leap(year) => 29,
-                2 => 28,
-                4 | 6 | 9 | 11 => 30,
-                _ => 31,
-            };
-            day += 1;
-            if day > days {
-                (month, day) = (month + 1, 1);
-            }
-            if month > 12 {
-                (year, month) = (year + 1, 1);
-            }
-        }
     }
 
     #[test]

@@ -4,7 +4,6 @@
 //! what a crash or a full disk left of a batch is removed before the next is written.
 
 mod line;
-mod text;
 mod writer;
 
 use std::{
@@ -15,7 +14,8 @@ use std::{
 use tokio::{sync::Mutex as AsyncMutex, task};
 
 use crate::{
-    Attempt, Batch, BatchLimits, Outcome, SendError, Settings, Upstream, UpstreamKind,
+    Attempt, Batch, BatchLimits, FailureClass, Outcome, SendError, Settings, Upstream,
+    UpstreamKind,
     upstreams::file::{
         line::LineEncoder,
         writer::{WriteError, Writer},
@@ -26,6 +26,7 @@ use crate::{
 pub(crate) const KIND: UpstreamKind = UpstreamKind {
     name: "file",
     summary: "Lines of JSON in a local directory, rotated by size and synced before delivery",
+    route: None,
     build: |settings| Some(Box::new(FileUpstream::from_settings(settings)?)),
 };
 
@@ -35,6 +36,7 @@ const LIMITS: BatchLimits = BatchLimits {
     bytes: 4 << 20,
     record_bytes: 4 << 20,
     in_flight: 1,
+    linger: None,
 };
 
 const DEFAULT_ROTATE_SIZE: u64 = 64 << 20;
@@ -95,9 +97,9 @@ impl FileUpstream {
             let written = writer.append(&lines);
             (written, lines)
         });
-        let (written, lines) = job.await.map_err(|error| SendError {
-            code: "InternalError".to_owned(),
-            message: format!("the write was abandoned: {error}"),
+        let (written, lines) = job.await.map_err(|error| {
+            let message = format!("the write was abandoned: {error}");
+            SendError::new(FailureClass::Unavailable, "InternalError", message)
         })?;
         self.keep_buffer(lines);
         written?;
@@ -146,9 +148,8 @@ impl Upstream for FileUpstream {
 
 impl From<WriteError> for SendError {
     fn from(error: WriteError) -> Self {
-        Self {
-            code: format!("{:?}", error.source.kind()),
-            message: format!("{error}: {}", error.source),
-        }
+        let code = format!("{:?}", error.source.kind());
+        let message = format!("{error}: {}", error.source);
+        Self::new(FailureClass::Unavailable, code, message)
     }
 }

@@ -14,7 +14,7 @@ const WORD: usize = size_of::<u64>();
 const LONGEST: usize = 6;
 
 /// Appends `text` to `out` as a JSON string, quotes and all.
-pub(super) fn write_text(text: &str, out: &mut Vec<u8>) {
+pub(crate) fn write_text(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     for block in text.as_bytes().chunks(BLOCK) {
         let start = out.len();

@@ -1,4 +1,7 @@
-//! The SDK's clients: one per region, made when its first batch comes.
+//! The SDK's clients of a service: one per region, made when its first batch comes.
+//!
+//! - The SDK retries nothing: the worker does, so that every attempt is counted and waits.
+//! - Nothing is loaded before the first batch: neither credentials nor TLS roots.
 
 use std::{
     collections::HashMap,
@@ -8,18 +11,20 @@ use std::{
 };
 
 use aws_config::{
-    BehaviorVersion, Region, profile::ProfileFileCredentialsProvider,
+    BehaviorVersion, Region, SdkConfig, profile::ProfileFileCredentialsProvider,
     provider_config::ProviderConfig, retry::RetryConfig,
     stalled_stream_protection::StalledStreamProtectionConfig, timeout::TimeoutConfig,
 };
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
-use aws_sdk_firehose::{Client, config::SharedHttpClient};
 use aws_smithy_http_client::{
     Builder,
     tls::{Provider, rustls_provider::CryptoMode},
 };
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
-use crate::upstreams::firehose::Access;
+use crate::{Batch, FailureClass, Outcome, SendError};
+
+use super::{Access, Failure, reject_all};
 
 /// How many clients are kept. Devices may name streams in any region; beyond this many
 /// the clients of earlier regions are made anew.
@@ -29,26 +34,26 @@ const MAX_CLIENTS: usize = 32;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The clients, by the region that a destination names.
-pub(super) struct Clients {
+pub(in crate::upstreams) struct Clients<C> {
     access: Access,
-    timeout: Duration,
+    make: fn(&SdkConfig) -> C,
     http: Mutex<Option<SharedHttpClient>>,
-    by_region: Mutex<HashMap<Option<String>, Client>>,
+    by_region: Mutex<HashMap<Option<String>, C>>,
 }
 
-impl Clients {
+impl<C: Clone> Clients<C> {
     /// Connects nothing and reads nothing.
-    pub(super) fn new(access: Access, timeout: Duration) -> Self {
+    pub(in crate::upstreams) fn new(access: Access, make: fn(&SdkConfig) -> C) -> Self {
         Self {
             access,
-            timeout,
+            make,
             http: Mutex::default(),
             by_region: Mutex::default(),
         }
     }
 
     /// The client for a destination that names `region`, or none.
-    pub(super) async fn get(&self, region: Option<&str>) -> Client {
+    pub(in crate::upstreams) async fn get(&self, region: Option<&str>) -> C {
         let region = self.key(region);
         if let Some(client) = locked(&self.by_region).get(&region) {
             return client.clone();
@@ -63,17 +68,37 @@ impl Clients {
         client
     }
 
-    /// Drops the client for such a destination: the SDK keeps what it has read of
-    /// credentials and profiles, and would not see them mended.
-    pub(super) fn forget(&self, region: Option<&str>) {
-        locked(&self.by_region).remove(&self.key(region));
+    /// What an attempt came to; a client that was not let in is made anew for the next one.
+    pub(in crate::upstreams) fn conclude(
+        &self,
+        region: Option<&str>,
+        batch: &Batch,
+        sent: Result<Vec<Outcome>, Failure>,
+    ) -> Result<Vec<Outcome>, SendError> {
+        match sent {
+            Ok(outcomes) => Ok(outcomes),
+            Err(Failure::Rejected { code, message }) => Ok(reject_all(batch, &code, &message)),
+            Err(Failure::Unsent(error)) => {
+                if error.class == FailureClass::NoAccess {
+                    // The SDK keeps what it has read of credentials and profiles, and would
+                    // not see them mended.
+                    locked(&self.by_region).remove(&self.key(region));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// How long one request may take.
+    pub(in crate::upstreams) fn timeout(&self) -> Duration {
+        self.access.timeout()
     }
 
     fn key(&self, region: Option<&str>) -> Option<String> {
         self.access.region.as_deref().or(region).map(str::to_owned)
     }
 
-    async fn make(&self, region: Option<String>) -> Client {
+    async fn make(&self, region: Option<String>) -> C {
         let region = region.map(Region::new);
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(self.http())
@@ -92,7 +117,7 @@ impl Clients {
         if let Some(url) = &self.access.endpoint_url {
             loader = loader.endpoint_url(url);
         }
-        Client::new(&loader.load().await)
+        (self.make)(&loader.load().await)
     }
 
     /// What the file says and nothing else: the environment does not come before it.
@@ -116,9 +141,9 @@ impl Clients {
 
     fn timeouts(&self) -> TimeoutConfig {
         TimeoutConfig::builder()
-            .connect_timeout(self.timeout.min(CONNECT_TIMEOUT))
-            .read_timeout(self.timeout)
-            .operation_timeout(self.timeout)
+            .connect_timeout(self.timeout().min(CONNECT_TIMEOUT))
+            .read_timeout(self.timeout())
+            .operation_timeout(self.timeout())
             .build()
     }
 
