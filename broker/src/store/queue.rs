@@ -129,6 +129,12 @@ impl Queue {
         Reader::new(self.clone())
     }
 
+    /// A reader that starts behind all that is committed, and the sequence that it reads first.
+    #[must_use]
+    pub fn reader_from_end(&self) -> (Reader, u64) {
+        Reader::from_end(self.clone())
+    }
+
     pub(super) fn state(&self) -> &Arc<QueueState> {
         &self.state
     }

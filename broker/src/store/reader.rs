@@ -14,7 +14,8 @@ use super::{
 
 /// Reads a queue in order, each record once until it is told to go back.
 ///
-/// A queue is meant to have one reader at a time.
+/// Several readers of a queue know nothing of each other: what one has read and not settled,
+/// another reads, too.
 #[derive(Debug)]
 pub struct Reader {
     queue: Queue,
@@ -32,6 +33,17 @@ impl Reader {
     pub(super) fn new(queue: Queue) -> Reader {
         let cursor = Cursor::at(queue.state().stored_head());
         Reader { queue, cursor }
+    }
+
+    /// A reader of what is committed from here on, and the first sequence of that.
+    pub(super) fn from_end(queue: Queue) -> (Reader, u64) {
+        // A commit begins a block, so there is one at the tail or there will be.
+        let tail = queue.state().tail();
+        let cursor = Cursor {
+            block: tail.sequence,
+            position: tail.position,
+        };
+        (Reader { queue, cursor }, tail.sequence)
     }
 
     /// The next block, when there are committed records after the last one; waits for them.

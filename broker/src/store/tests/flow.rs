@@ -38,6 +38,25 @@ fn a_transaction_reaches_all_its_queues() {
 }
 
 #[test]
+fn a_reader_from_the_end_reads_what_comes_and_its_settling_leaves_the_head_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let queue = durable(&store, "q");
+    wait(&store, append(&store, &queue, &[b"a", b"b", b"c"]));
+    let (mut reader, first) = queue.reader_from_end();
+    assert_eq!(first, 3);
+    assert!(reader.try_next().unwrap().is_none());
+    wait(&store, append(&store, &queue, &[b"d", b"e"]));
+    let block = reader.try_next().unwrap().unwrap();
+    assert_eq!((block.first(), block.len()), (3, 2));
+    settle(&store, &queue, 3..5);
+    assert_eq!((queue.head(), queue.records()), (0, 3));
+    assert!(queue.is_settled(3) && !queue.is_settled(2));
+    settle(&store, &queue, 0..3);
+    assert_eq!((queue.head(), queue.records()), (5, 0));
+}
+
+#[test]
 fn an_empty_transaction_is_durable_already() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
