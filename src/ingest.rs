@@ -17,7 +17,6 @@ use tracing::warn;
 use crate::{
     clock,
     delivery::{Connector, Delivery, StatusSink},
-    record,
     reminder::Reminder,
 };
 
@@ -106,7 +105,7 @@ impl Intake for Intaker {
         let Some((delivery, sink)) = self.open.get() else {
             return Err(Reason::ServerUnavailable);
         };
-        match self.append(client, message, delivery, transaction) {
+        match self.append(client, message, (delivery, sink.as_ref()), transaction) {
             Ok(()) => Ok(()),
             Err(refusal) => self.refuse(&refusal, client, sink.as_ref()),
         }
@@ -125,7 +124,7 @@ impl Intaker {
         &self,
         client: &Client,
         message: &Message<'_>,
-        delivery: &Delivery,
+        (delivery, sink): (&Delivery, &dyn StatusSink),
         transaction: &mut Transaction,
     ) -> Result<(), Refusal> {
         let Connector {
@@ -142,9 +141,19 @@ impl Intaker {
                 payload: message.payload,
             })
             .map_err(because(Reason::PayloadFormatInvalid))?;
-        let limit = upstream.limits().record_bytes;
-        if payload.len() > limit {
-            let rejection = Rejection::too_large(id, payload.len(), limit);
+        let record = RecordRef {
+            id: &id,
+            topic: message.topic.as_str(),
+            client_id: &client.id,
+            time: clock::unix_millis(),
+            payload: &payload,
+        };
+        let (size, limit) = (
+            upstream.size(&destination, record),
+            upstream.limits().record_bytes,
+        );
+        if size > limit {
+            let rejection = Rejection::too_large(id, size, limit);
             return Err(because(Reason::PacketTooLarge)(rejection));
         }
         let lane = match delivery.lane(&self.connector, &destination) {
@@ -157,23 +166,16 @@ impl Intaker {
                 return Err(because(Reason::QuotaExceeded)(rejection));
             }
         };
-        let record = RecordRef {
-            id: &id,
-            topic: message.topic.as_str(),
-            client_id: &client.id,
-            time: clock::unix_millis(),
-            payload: &payload,
+        let tell = |dropped: &str| {
+            let rejection = Rejection::dropped(dropped, &destination, lane.queued());
+            if let Some(status) = contract.rejected(&rejection) {
+                sink.publish(status);
+            }
         };
-        if transaction
-            .append(&lane.queue, |buffer| record::write(buffer, &record))
-            .is_err()
-        {
-            lane.counters.rejected(1);
-            let rejection = Rejection::queue_full(id, &destination, lane.queue.records());
-            return Err(because(Reason::QuotaExceeded)(rejection));
-        }
-        lane.counters.accepted(1);
-        Ok(())
+        lane.append(transaction, &record, tell).map_err(|_| {
+            let rejection = Rejection::queue_full(&*id, &destination, lane.queued());
+            because(Reason::QuotaExceeded)(rejection)
+        })
     }
 
     /// Counts a rejection; how many there were since the log heard of them, when it is to hear again.

@@ -26,6 +26,15 @@ pub fn write(buf: &mut Vec<u8>, record: &RecordRef<'_>) {
     buf.extend_from_slice(record.payload);
 }
 
+/// The most bytes that `record` can have in its queue.
+#[must_use]
+pub fn most_bytes(record: &RecordRef<'_>) -> u64 {
+    // The version, the time and three lengths.
+    const FIXED: usize = 1 + 8 + 3 * 10;
+    let texts = record.id.len() + record.topic.len() + record.client_id.len();
+    (FIXED + texts + record.payload.len()) as u64
+}
+
 /// Reads a record; its fields are slices of `bytes`.
 ///
 /// # Errors

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use perennial_connectors::{CONTRACTS, Contract, Settings, UPSTREAMS, Upstream};
 
-use crate::delivery::{ConnectorSettings, Retry};
+use crate::delivery::{ConnectorSettings, MaxRate, Retry};
 
 use super::{
     ConnectorConfig,
@@ -161,9 +161,16 @@ fn kind<'a, T>(
 fn delivery(section: &mut Section<'_>) -> ConnectorSettings {
     let default = ConnectorSettings::default();
     ConnectorSettings {
-        in_flight: section
-            .count("in_flight", 1..=64)
-            .unwrap_or(default.in_flight),
+        in_flight: section.count("in_flight", 1..=64),
+        fresh_share: section.fraction("fresh_share"),
+        max_rate: MaxRate {
+            records: section.integer("max_records_per_second", 1..=1_000_000_000),
+            bytes: section.size("max_bytes_per_second", 1..=1 << 40),
+        },
+        max_age: section.duration(
+            "max_age",
+            Duration::from_secs(1)..=Duration::from_secs(10 * 365 * 86_400),
+        ),
         max_destinations: section
             .count("max_destinations", 1..=10_000)
             .unwrap_or(default.max_destinations),

@@ -110,6 +110,17 @@ impl<'a> Section<'a> {
         usize::try_from(self.integer(key, range)?).ok()
     }
 
+    /// A part of a whole, from 0 to 1.
+    pub(super) fn fraction(&mut self, key: &str) -> Option<f64> {
+        self.read(key, "a part from 0 to 1, such as 0.25", |value| {
+            let number = match value {
+                DeValue::Float(number) => number.as_str().parse().ok()?,
+                value => integer(value)? as f64,
+            };
+            (0.0..=1.0).contains(&number).then_some(number)
+        })
+    }
+
     /// Permissions of a file, written as `0o600`, up to `most`.
     pub(super) fn octal(&mut self, key: &str, most: u32) -> Option<u32> {
         let what = format!("permissions up to 0o{most:o}, such as 0o660");

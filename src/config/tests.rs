@@ -12,7 +12,7 @@ use perennial_broker::{
 };
 
 use super::*;
-use crate::delivery::Retry;
+use crate::delivery::{MaxRate, Retry};
 
 /// What is said about `text`, a line per problem.
 fn problems(text: &str) -> String {
@@ -161,6 +161,10 @@ upstream = "file"
 parameters = { destination = "d", publish_interval = 0 }
 upstream_parameters = { path = "out" }
 in_flight = 2
+fresh_share = 0.25
+max_records_per_second = 1_000
+max_bytes_per_second = "64KiB"
+max_age = "7d"
 max_destinations = 7
 dead_letter_records = 0
 dead_letter_bytes = "1KiB"
@@ -238,7 +242,13 @@ connector = "a-B_9"
     assert_eq!(
         connector.delivery,
         ConnectorSettings {
-            in_flight: 2,
+            in_flight: Some(2),
+            fresh_share: Some(0.25),
+            max_rate: MaxRate {
+                records: Some(1_000),
+                bytes: Some(64 << 10),
+            },
+            max_age: Some(Duration::from_secs(7 * 86_400)),
             max_destinations: 7,
             dead_letter_records: 0,
             dead_letter_bytes: 1_024,

@@ -17,6 +17,7 @@ pub struct Counters {
     dead: AtomicU64,
     dropped: AtomicU64,
     expired: AtomicU64,
+    duplicates: AtomicU64,
     retries: AtomicU64,
     rejected: AtomicU64,
 }
@@ -43,7 +44,15 @@ impl Counters {
     pub(super) fn settled(&self, settled: Settled) {
         self.delivered.fetch_add(settled.delivered, Relaxed);
         self.dead.fetch_add(settled.dead, Relaxed);
-        self.dropped.fetch_add(settled.dropped, Relaxed);
+        self.dropped
+            .fetch_add(settled.dropped + settled.duplicates, Relaxed);
+        self.duplicates.fetch_add(settled.duplicates, Relaxed);
+        self.expired.fetch_add(settled.expired, Relaxed);
+    }
+
+    /// Records made room for newer ones.
+    pub(super) fn dropped(&self, records: u64) {
+        self.dropped.fetch_add(records, Relaxed);
     }
 
     pub(super) fn retried(&self, records: u64) {
@@ -57,6 +66,7 @@ impl Counters {
             dead: self.dead.load(Relaxed),
             dropped: self.dropped.load(Relaxed),
             expired: self.expired.load(Relaxed),
+            duplicates: self.duplicates.load(Relaxed),
             queued,
             retries: self.retries.load(Relaxed),
             rejected: self.rejected.load(Relaxed),
@@ -70,6 +80,8 @@ pub(super) struct Settled {
     pub(super) delivered: u64,
     pub(super) dead: u64,
     pub(super) dropped: u64,
+    pub(super) duplicates: u64,
+    pub(super) expired: u64,
 }
 
 /// What became of the records of a destination, at one moment.
@@ -81,8 +93,10 @@ pub struct Counts {
     pub delivered: u64,
     /// Kept as dead letters.
     pub dead: u64,
-    /// Given up when the dead letters had no room.
+    /// Given up: for a newer record, because the dead letters had no room, or as duplicates.
     pub dropped: u64,
+    /// Of those, the records whose id another one of the same batch had.
+    pub duplicates: u64,
     /// Given up for their age.
     pub expired: u64,
     /// In the queue.
@@ -100,6 +114,7 @@ impl AddAssign for Counts {
         self.dead += other.dead;
         self.dropped += other.dropped;
         self.expired += other.expired;
+        self.duplicates += other.duplicates;
         self.queued += other.queued;
         self.retries += other.retries;
         self.rejected += other.rejected;

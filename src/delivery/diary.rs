@@ -1,6 +1,6 @@
 //! What a worker tells the log: once when it begins, at intervals while it lasts, once when it ends.
 
-use perennial_connectors::{Outcome, SendError};
+use perennial_connectors::{FailureClass, Outcome, SendError};
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
@@ -14,6 +14,8 @@ use crate::{
 pub(super) struct Diary {
     dead: Reminder,
     dropped: Reminder,
+    expired: Reminder,
+    duplicates: Reminder,
 }
 
 impl Diary {
@@ -26,6 +28,8 @@ impl Diary {
         change: Option<Change>,
     ) {
         match change {
+            // The operator was told in other words.
+            _ if error.class == FailureClass::NoAccess => {}
             Some(Change::Opened) => warn!(
                 %error, queued,
                 "the upstream fails; records wait in the queue until it is back"
@@ -35,6 +39,20 @@ impl Diary {
             }
             Some(Change::Closed { .. }) | None => debug!(%error, records, "a batch is sent again"),
         }
+    }
+
+    /// The upstream lets nobody in; `batches` were turned away since this was said last.
+    pub(super) fn shut_out(error: &SendError, batches: u64, queued: u64) {
+        error!(
+            %error, batches, queued,
+            "the upstream lets the gateway not in, or is not configured well; records wait in the \
+             queue until credentials, permissions, clock or configuration are mended"
+        );
+    }
+
+    /// The upstream refused a batch as it is.
+    pub(super) fn divided(error: &SendError, records: usize) {
+        debug!(%error, records, "the upstream refuses a batch; its halves are sent alone");
     }
 
     /// A batch came through, all but `again` of its records.
@@ -54,6 +72,15 @@ impl Diary {
             Some(Outcome::Rejected { code, message }) => (&**code, &**message),
             _ => ("CorruptRecord", "the bytes in the queue are no record"),
         };
+        if let Some(records) = self.expired.count(settled.expired, now) {
+            warn!(records, "records grew too old and were not sent");
+        }
+        if let Some(records) = self.duplicates.count(settled.duplicates, now) {
+            warn!(
+                records,
+                "records were dropped whose id another one of the batch has"
+            );
+        }
         if let Some(records) = self.dead.count(settled.dead, now) {
             warn!(records, code, message, "records became dead letters");
         }

@@ -5,15 +5,24 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use perennial_broker::store::{Queue, QueueKind, QueueLimits, Store, StoreError, WhenFull};
-use perennial_connectors::Rejection;
+use perennial_broker::store::{
+    self, Queue, QueueFull, QueueKind, QueueLimits, Store, StoreError, Transaction,
+};
+use perennial_connectors::{RecordRef, Rejection, WhenFull};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, debug, error_span};
+use tracing::{Instrument, debug, error_span, info};
 
-use crate::delivery::{
-    CircuitState, Connector, Counters, Counts, LaneCounts, LaneStatus, Workshop,
-    dead_letters::DeadLetters,
-    worker::{Job, Worker},
+use crate::{
+    clock,
+    delivery::{
+        Connector, Counters, Counts, LaneCounts, LaneStatus, Workshop,
+        overflow::Overflow,
+        pulse::{self, Pulse},
+        shared::Shared,
+        worker::{Job, Worker},
+    },
+    record,
 };
 
 /// The longest name of a destination in bytes; each is held in memory and on disk.
@@ -26,13 +35,76 @@ pub struct Lane {
     pub queue: Queue,
     /// What became of them.
     pub counters: Arc<Counters>,
+    overflow: Option<Arc<Overflow>>,
+    pulse: Arc<Pulse>,
     stop: CancellationToken,
+}
+
+impl Lane {
+    /// Adds `record` to the end of the queue; `tell` hears the ids of records that make room for it.
+    ///
+    /// # Errors
+    /// The queue has no room and the record is rejected, as it now counts.
+    pub fn append(
+        &self,
+        transaction: &mut Transaction,
+        record: &RecordRef<'_>,
+        tell: impl FnMut(&str),
+    ) -> Result<(), QueueFull> {
+        let appended = self
+            .make_room(record::most_bytes(record), tell)
+            .and_then(|()| transaction.append(&self.queue, |buffer| record::write(buffer, record)));
+        match appended {
+            Ok(()) => self.counters.accepted(1),
+            Err(_) => self.counters.rejected(1),
+        }
+        appended
+    }
+
+    /// How many records wait before new ones are rejected or old ones dropped.
+    #[must_use]
+    pub fn queued(&self) -> u64 {
+        self.queue.records()
+    }
+
+    fn make_room(&self, bytes: u64, mut tell: impl FnMut(&str)) -> Result<(), QueueFull> {
+        let Some(overflow) = &self.overflow else {
+            return Ok(());
+        };
+        // A store that fails takes no record either, and says so then.
+        let chosen = overflow.choose(bytes).map_err(|_| QueueFull)?;
+        if !chosen.is_empty() {
+            chosen.iter().for_each(|candidate| tell(&candidate.id));
+            overflow.evict(&chosen).map_err(|_| QueueFull)?;
+            self.counters.dropped(chosen.len() as u64);
+        }
+        Ok(())
+    }
+
+    fn counts(&self) -> Counts {
+        self.counters.counts(self.queue.records())
+    }
+
+    fn status(&self, connector: &str, destination: &str) -> LaneStatus {
+        let (counts, rate) = (self.counts(), self.pulse.rate());
+        LaneStatus {
+            connector: connector.to_owned(),
+            destination: destination.to_owned(),
+            counts,
+            queued_bytes: self.queue.bytes(),
+            oldest: self.pulse.oldest().filter(|_| counts.queued > 0),
+            rate: rate.end,
+            arrival_rate: rate.arrival,
+            circuit: self.pulse.circuit(Instant::now()),
+            time_to_drain: pulse::time_to_drain(counts.queued, rate),
+        }
+    }
 }
 
 /// The lanes of one connector.
 pub(super) struct Lanes {
-    connector: Arc<Connector>,
-    dead_letters: Arc<DeadLetters>,
+    shared: Arc<Shared>,
+    max_destinations: usize,
     open: RwLock<Open>,
 }
 
@@ -44,10 +116,14 @@ struct Open {
 }
 
 impl Lanes {
-    pub(super) fn new(connector: Arc<Connector>, dead_letters: DeadLetters) -> Self {
+    pub(super) fn new(shared: Shared) -> Self {
+        let delivery = shared.connector.contract.delivery();
+        let settings = &shared.connector.settings;
         Lanes {
-            connector,
-            dead_letters: Arc::new(dead_letters),
+            max_destinations: delivery
+                .max_destinations
+                .unwrap_or(settings.max_destinations),
+            shared: Arc::new(shared),
             open: RwLock::default(),
         }
     }
@@ -67,13 +143,13 @@ impl Lanes {
             if let Some(lane) = open.lanes.get(destination) {
                 return Ok(Arc::clone(lane));
             }
-            let max = self.connector.settings.max_destinations;
+            let max = self.max_destinations;
             if open.lanes.len() >= max
-                && !open.close_an_idle_one(&workshop.store).map_err(unavailable)?
+                && !open.close_an_idle_one(&self.shared.store).map_err(unavailable)?
             {
                 let message = format!(
                     "records for {max} destinations are waiting already, which is as many as connector {} has",
-                    self.connector.name
+                    self.connector().name
                 );
                 return Err(rejection("LimitExceededException", message));
             }
@@ -97,17 +173,15 @@ impl Lanes {
     /// What became of the records of each lane, and of those that were closed.
     pub(super) fn counts(&self) -> Vec<LaneCounts> {
         let of = |destination, counts| LaneCounts {
-            connector: self.connector.name.clone(),
+            connector: self.connector().name.clone(),
             destination,
             counts,
         };
         self.read(|open| {
-            let lanes = open.lanes.iter().map(|(destination, lane)| {
-                of(
-                    Some(destination.to_string()),
-                    lane.counters.counts(lane.queue.records()),
-                )
-            });
+            let lanes = open
+                .lanes
+                .iter()
+                .map(|(destination, lane)| of(Some(destination.to_string()), lane.counts()));
             lanes.chain([of(None, open.closed)]).collect()
         })
     }
@@ -115,23 +189,37 @@ impl Lanes {
     /// How the records of each lane fare.
     pub(super) fn status(&self) -> Vec<LaneStatus> {
         self.read(|open| {
-            let lanes = open.lanes.iter().map(|(destination, lane)| LaneStatus {
-                connector: self.connector.name.clone(),
-                destination: destination.to_string(),
-                counts: lane.counters.counts(lane.queue.records()),
-                queued_bytes: lane.queue.bytes(),
-                oldest: None,
-                rate: 0.0,
-                arrival_rate: 0.0,
-                circuit: CircuitState::Closed,
-                time_to_drain: None,
-            });
-            lanes.collect()
+            let lanes = open.lanes.iter();
+            lanes
+                .map(|(destination, lane)| lane.status(&self.connector().name, destination))
+                .collect()
         })
     }
 
+    /// Measures the rates of each lane, and tells the log of backlogs.
+    pub(super) fn tick(&self, now: Instant) {
+        let unix_millis = clock::unix_millis();
+        self.read(|open| {
+            for (destination, lane) in &open.lanes {
+                let counts = lane.counts();
+                let Some(draining) = lane.pulse.tick(counts, now, unix_millis) else {
+                    continue;
+                };
+                info!(
+                    connector = self.connector().name,
+                    %destination,
+                    queued = counts.queued,
+                    sent_per_second = draining.rate.end.round(),
+                    arriving_per_second = draining.rate.arrival.round(),
+                    time_to_drain = ?draining.time_to_drain,
+                    "a backlog is being sent"
+                );
+            }
+        });
+    }
+
     pub(super) fn dead_letters(&self) -> u64 {
-        self.dead_letters.records()
+        self.shared.dead_letters.records()
     }
 
     fn check(&self, destination: &str) -> Result<(), String> {
@@ -141,7 +229,7 @@ impl Lanes {
                 "the destination has {length} bytes; it may have {MAX_DESTINATION}"
             ));
         }
-        self.connector.upstream.check(destination)
+        self.connector().upstream.check(destination)
     }
 
     fn open(
@@ -150,25 +238,37 @@ impl Lanes {
         workshop: &Workshop,
         destination: &str,
     ) -> Result<Arc<Lane>, StoreError> {
-        let limits = QueueLimits {
-            records: self.connector.contract.delivery().queue_records,
-            bytes: self.connector.settings.queue_bytes,
-            when_full: WhenFull::Refuse,
+        let delivery = self.connector().contract.delivery();
+        let (records, bytes) = (
+            delivery.queue_records,
+            self.connector().settings.queue_bytes,
+        );
+        let drops_oldest = delivery.when_full == WhenFull::DropOldest;
+        let limits = match drops_oldest {
+            true => Overflow::limits(records, bytes),
+            false => QueueLimits {
+                records,
+                bytes,
+                when_full: store::WhenFull::Refuse,
+            },
         };
-        let name = queue_name(&self.connector.name, destination);
-        let queue = workshop.store.queue(&name, QueueKind::Durable, limits)?;
+        let name = queue_name(&self.connector().name, destination);
+        let store = &self.shared.store;
+        let queue = store.queue(&name, QueueKind::Durable, limits)?;
+        let overflow = drops_oldest
+            .then(|| Arc::new(Overflow::new(store.clone(), queue.clone(), records, bytes)));
         let counters = Arc::new(Counters::starting_with(queue.records()));
+        let pulse = Arc::new(Pulse::default());
         let worker = Worker::new(Job {
-            store: workshop.store.clone(),
-            connector: Arc::clone(&self.connector),
+            shared: Arc::clone(&self.shared),
             destination: destination.to_owned(),
             queue: queue.clone(),
             counters: Arc::clone(&counters),
-            dead_letters: Arc::clone(&self.dead_letters),
-            sink: Arc::clone(&workshop.sink),
+            overflow: overflow.clone(),
+            pulse: Arc::clone(&pulse),
         });
         let stop = workshop.stop.child_token();
-        let span = error_span!("delivery", connector = self.connector.name, destination);
+        let span = error_span!("delivery", connector = self.connector().name, destination);
         debug!(parent: &span, queued = queue.records(), "a lane was opened");
         workshop
             .tasks
@@ -176,10 +276,16 @@ impl Lanes {
         let lane = Arc::new(Lane {
             queue,
             counters,
+            overflow,
+            pulse,
             stop,
         });
         open.lanes.insert(destination.into(), Arc::clone(&lane));
         Ok(lane)
+    }
+
+    fn connector(&self) -> &Connector {
+        &self.shared.connector
     }
 
     fn read<T>(&self, look: impl FnOnce(&Open) -> T) -> T {
@@ -208,7 +314,7 @@ impl Open {
         };
         // The worker goes by the token; the queue that vanishes under it is not a failure then.
         lane.stop.cancel();
-        self.closed += lane.counters.counts(0);
+        self.closed += lane.counts();
         store.remove(&lane.queue)?;
         debug!(queue = lane.queue.name(), "an idle lane was closed");
         Ok(true)

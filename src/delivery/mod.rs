@@ -11,17 +11,23 @@ mod batcher;
 mod counters;
 mod dead_letters;
 mod diary;
+mod feeds;
 mod lanes;
+mod overflow;
+mod pace;
+mod pulse;
 mod settlement;
+mod shared;
 mod status;
 #[cfg(test)]
 mod tests;
 mod worker;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use perennial_broker::store::{QueueKind, QueueLimits, Store, StoreError, WhenFull};
 use perennial_connectors::{Contract, Rejection, Status, Upstream};
+use tokio::time::{self, Instant, MissedTickBehavior};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::error;
 
@@ -29,9 +35,10 @@ pub use self::{
     backoff::Retry,
     counters::{Counters, Counts},
     lanes::Lane,
+    pace::MaxRate,
     status::{CircuitState, LaneStatus},
 };
-use self::{dead_letters::DeadLetters, lanes::Lanes};
+use self::{dead_letters::DeadLetters, lanes::Lanes, shared::Shared};
 
 /// A contract in front of an upstream, under a name.
 pub struct Connector {
@@ -46,14 +53,22 @@ pub struct Connector {
 }
 
 /// How the records of a connector are queued and sent, beside what its contract and upstream say.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ConnectorSettings {
     /// Requests at once to one destination, if the upstream gains from them; with more than
-    /// one a batch can overtake another.
-    pub in_flight: usize,
+    /// one a batch can overtake another. `None` leaves it to the contract: one where it keeps
+    /// the order, else four.
+    pub in_flight: Option<usize>,
+    /// The part of the batches that is fresh while there is a backlog, from 0 to 1. `None`
+    /// leaves it to the contract: none where it keeps the order, else a fifth.
+    pub fresh_share: Option<f64>,
+    /// The fastest that records are sent to all destinations together.
+    pub max_rate: MaxRate,
+    /// How old a record may grow before it is given up; `None` is any age.
+    pub max_age: Option<Duration>,
     /// Destinations that can have records at the same time; records for more are rejected.
     pub max_destinations: usize,
-    /// Bytes in the queue of one destination; records beyond it are rejected.
+    /// Bytes in the queue of one destination; beyond it the contract says what becomes of records.
     pub queue_bytes: u64,
     /// Dead letters that are kept; records beyond it are dropped and counted.
     pub dead_letter_records: u64,
@@ -66,7 +81,10 @@ pub struct ConnectorSettings {
 impl Default for ConnectorSettings {
     fn default() -> Self {
         ConnectorSettings {
-            in_flight: 1,
+            in_flight: None,
+            fresh_share: None,
+            max_rate: MaxRate::default(),
+            max_age: None,
             max_destinations: 100,
             queue_bytes: 1 << 30,
             dead_letter_records: 100_000,
@@ -85,13 +103,12 @@ pub trait StatusSink: Send + Sync {
 /// The lanes of all connectors.
 pub struct Delivery {
     workshop: Workshop,
-    connectors: HashMap<String, Lanes>,
+    connectors: Arc<HashMap<String, Lanes>>,
 }
 
-/// What every worker needs.
+/// What lanes are opened with.
 struct Workshop {
     store: Store,
-    sink: Arc<dyn StatusSink>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -118,25 +135,21 @@ impl Delivery {
         sink: Arc<dyn StatusSink>,
     ) -> Result<Delivery, StoreError> {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let mut delivery = Delivery {
-            connectors: HashMap::with_capacity(connectors.len()),
-            workshop: Workshop {
-                store,
-                sink,
-                stop,
-                tasks,
-            },
-        };
+        let mut lanes = HashMap::with_capacity(connectors.len());
         for connector in connectors {
-            let dead_letters = DeadLetters::open(&delivery.workshop.store, &connector)?;
+            let dead_letters = DeadLetters::open(&store, &connector)?;
             let name = connector.name.clone();
-            delivery
-                .connectors
-                .insert(name, Lanes::new(connector, dead_letters));
+            let shared = Shared::new(connector, dead_letters, store.clone(), Arc::clone(&sink));
+            lanes.insert(name, Lanes::new(shared));
         }
+        let delivery = Delivery {
+            connectors: Arc::new(lanes),
+            workshop: Workshop { store, stop, tasks },
+        };
         for name in delivery.workshop.store.queue_names() {
             delivery.adopt(&name)?;
         }
+        delivery.watch();
         Ok(delivery)
     }
 
@@ -196,6 +209,20 @@ impl Delivery {
         self.workshop.stop.cancel();
         self.workshop.tasks.close();
         self.workshop.tasks.wait().await;
+    }
+
+    /// Measures once a second how the lanes fare.
+    fn watch(&self) {
+        let (connectors, stop) = (Arc::clone(&self.connectors), self.workshop.stop.clone());
+        self.workshop.tasks.spawn(async move {
+            let mut seconds = time::interval(Duration::from_secs(1));
+            seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            while stop.run_until_cancelled(seconds.tick()).await.is_some() {
+                connectors
+                    .values()
+                    .for_each(|lanes| lanes.tick(Instant::now()));
+            }
+        });
     }
 
     /// Starts the worker of a queue from before; queues that are not delivery's are left alone.

@@ -25,7 +25,7 @@ pub(super) struct Settlement<'a> {
 
 impl<'a> Settlement<'a> {
     pub(super) fn new(job: &'a Job) -> Self {
-        let transaction = job.store.transaction();
+        let transaction = job.shared.store.transaction();
         Settlement {
             job,
             transaction,
@@ -36,6 +36,18 @@ impl<'a> Settlement<'a> {
 
     pub(super) fn delivered(&mut self, sequence: u64) {
         self.settled.delivered += 1;
+        self.settle(sequence);
+    }
+
+    /// The record is older than it may be.
+    pub(super) fn expired(&mut self, sequence: u64) {
+        self.settled.expired += 1;
+        self.settle(sequence);
+    }
+
+    /// Another record of the batch has the record's id.
+    pub(super) fn duplicate(&mut self, sequence: u64) {
+        self.settled.duplicates += 1;
         self.settle(sequence);
     }
 
@@ -67,7 +79,7 @@ impl<'a> Settlement<'a> {
     /// Hands all of it to the store and counts it.
     pub(super) fn submit(mut self) -> Result<Settled, StoreError> {
         self.settle_run();
-        self.job.store.submit(self.transaction)?;
+        self.job.shared.store.submit(self.transaction)?;
         self.job.counters.settled(self.settled);
         Ok(self.settled)
     }
@@ -81,7 +93,12 @@ impl<'a> Settlement<'a> {
             attempts: mark.attempts,
             record,
         };
-        match self.job.dead_letters.append(&mut self.transaction, &letter) {
+        match self
+            .job
+            .shared
+            .dead_letters
+            .append(&mut self.transaction, &letter)
+        {
             Fate::Kept => self.settled.dead += 1,
             Fate::Dropped => self.settled.dropped += 1,
         }

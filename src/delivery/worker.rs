@@ -1,68 +1,80 @@
 //! The worker of one destination: read, batch, send, settle, report.
 //!
 //! - A record stays in the store until its outcome is final. What is in memory is at most
-//!   the batches that were sent, one batch that forms and the block that was read last.
+//!   the batches that were sent, those that form, the blocks that were read last, and less
+//!   where the connector's memory is less.
 //! - With one request in flight records leave in the order of the queue, and those that
 //!   are sent again leave before all that are behind them. With more, a batch can
 //!   overtake one that failed.
 //! - The head of a queue stops at the first record that is not settled. One that is sent in
 //!   vain while many batches come through goes to the end of the queue, so that the head
 //!   and the disk move on.
-//! - A stop, a kill or a store that fails in between repeats records and never skips any.
+//! - A stop, a kill or a store that fails in between repeats records and statuses and never
+//!   skips any.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+mod answers;
 
-use perennial_broker::store::{Block, Queue, Reader, Store, StoreError};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use perennial_broker::store::{Block, Queue, StoreError};
 use perennial_connectors::{
-    Batch, BatchLimits, FailureClass, Outcome, Record, Rejection, Report, SendError,
+    AfterFailure, Batch, BatchLimits, Outcome, RecordRef, Rejection, SendError,
 };
 use tokio::{
-    task::{self, JoinError, JoinSet},
+    task::{self, JoinSet},
     time::{self, Instant},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, warn};
+use tracing::{debug, error};
 
 use crate::{
+    clock,
     delivery::{
-        Connector, StatusSink,
         backoff::{Admission, Circuit},
-        batcher::{Batcher, Closed, Item, Mark},
+        batcher::{BatchRules, Closed, Item, Mark},
         counters::Counters,
-        dead_letters::DeadLetters,
         diary::Diary,
+        feeds::{Feeds, Origin},
+        overflow::Overflow,
+        pulse::Pulse,
         settlement::Settlement,
+        shared::Shared,
     },
     record,
 };
 
-/// How long a stop waits for the requests in flight.
-const GRACE: Duration = Duration::from_secs(10);
+/// Requests at once where records need not keep their order and nobody says how many.
+const PARALLEL: usize = 4;
 
-/// Batches that come through before a record that fails all the time lets them pass for good.
-///
-/// While the queue has room, this is also the bound on what is sent again after a restart
-/// although it was delivered: what is settled behind an unsettled record is known in memory only.
-const MAX_OVERTAKEN: u64 = 16;
+/// The part of the batches that is fresh, likewise.
+const FRESH_SHARE: f64 = 0.2;
 
 /// What a worker works on.
 pub(super) struct Job {
-    pub(super) store: Store,
-    pub(super) connector: Arc<Connector>,
+    pub(super) shared: Arc<Shared>,
     pub(super) destination: String,
     pub(super) queue: Queue,
     pub(super) counters: Arc<Counters>,
-    pub(super) dead_letters: Arc<DeadLetters>,
-    pub(super) sink: Arc<dyn StatusSink>,
+    /// Where the oldest records make room for newer ones.
+    pub(super) overflow: Option<Arc<Overflow>>,
+    pub(super) pulse: Arc<Pulse>,
 }
 
 /// Sends the records of one queue to one destination.
 pub(super) struct Worker {
     job: Job,
     limits: BatchLimits,
+    /// Bytes in a batch, which may be fewer than the upstream takes.
+    batch_bytes: usize,
     max_in_flight: usize,
-    reader: Reader,
-    batcher: Batcher,
+    after_failure: AfterFailure,
+    feeds: Feeds,
+    /// Halves of batches that the upstream refused, to be sent as they are.
+    parts: VecDeque<Part>,
     circuit: Circuit,
     requests: JoinSet<Answer>,
     flights: HashMap<task::Id, Flight>,
@@ -71,29 +83,63 @@ pub(super) struct Worker {
     diary: Diary,
 }
 
+/// A part of a batch.
+struct Part {
+    origin: Origin,
+    items: Vec<Item>,
+}
+
 /// A batch that was sent and has no answer yet.
 struct Flight {
+    origin: Origin,
     batch: Arc<Batch>,
     marks: Vec<Mark>,
+    bytes: usize,
     started: Instant,
 }
 
 type Answer = Result<Vec<Outcome>, SendError>;
-type Finished = Result<(task::Id, Answer), JoinError>;
 
 impl Worker {
     pub(super) fn new(job: Job) -> Self {
-        let limits = job.connector.upstream.limits();
-        let settings = &job.connector.settings;
+        let connector = &job.shared.connector;
+        let limits = connector.upstream.limits();
+        let delivery = connector.contract.delivery();
+        let settings = &connector.settings;
+        let in_flight = settings
+            .in_flight
+            .unwrap_or(if delivery.ordered { 1 } else { PARALLEL });
+        let share =
+            settings
+                .fresh_share
+                .unwrap_or(if delivery.ordered { 0.0 } else { FRESH_SHARE });
+        let contract_records = match limits.linger {
+            None => delivery.batch_records,
+            // Who gathers for longer gathers more, too.
+            Some(_) => None,
+        };
+        let most = (
+            limits.records.min(contract_records.unwrap_or(usize::MAX)),
+            limits.bytes,
+        );
+        let (max_records, max_bytes) = job.shared.pace.batch(most);
+        let rules = BatchRules {
+            max_records,
+            max_bytes,
+            linger: limits.linger.unwrap_or(delivery.linger),
+            duplicate_ids: delivery.duplicate_ids,
+        };
         Worker {
-            max_in_flight: settings.in_flight.min(limits.in_flight).max(1),
-            reader: job.queue.reader(),
-            batcher: Batcher::new(&limits, job.connector.contract.delivery().linger),
+            max_in_flight: in_flight.min(limits.in_flight).max(1),
+            after_failure: delivery.after_failure,
+            feeds: Feeds::new(&job.queue, rules, share),
+            parts: VecDeque::new(),
             circuit: Circuit::new(settings.retry),
             requests: JoinSet::new(),
             flights: HashMap::new(),
             came_through: 0,
             diary: Diary::default(),
+            batch_bytes: max_bytes,
             limits,
             job,
         }
@@ -101,8 +147,10 @@ impl Worker {
 
     /// Works until `stop`, then waits a while for the answers that are on their way.
     pub(super) async fn run(mut self, stop: CancellationToken) {
+        self.job.shared.memory.enter();
         let worked = self.work(&stop).await;
         let answered = self.wait_for_answers().await;
+        self.job.shared.memory.leave();
         match worked.and(answered) {
             // A lane that is closed loses its queue while the worker still waits for records.
             Err(error) if !stop.is_cancelled() => {
@@ -119,12 +167,19 @@ impl Worker {
     /// Works until `stop`; what has no answer then is still in flight.
     pub(super) async fn work(&mut self, stop: &CancellationToken) -> Result<(), StoreError> {
         loop {
-            let wake = self.send_what_may_leave();
+            let room = self.has_room();
+            let expires = self.expire()?;
+            let wake = self.send_what_may_leave()?;
+            let wake = [wake, expires].into_iter().flatten().min();
+            self.job.pulse.set_oldest(self.oldest());
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
                 Some(finished) = self.requests.join_next_with_id() => self.take_answer(finished)?,
-                block = self.reader.next(), if !self.batcher.is_full() => self.take_block(&block?)?,
+                next = self.feeds.next(room) => {
+                    let (origin, block) = next?;
+                    self.take_block(origin, &block)?;
+                }
                 () = time::sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
             }
         }
@@ -133,228 +188,220 @@ impl Worker {
     /// The records in memory that are not in flight.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
-        self.batcher.len()
+        self.feeds.len()
     }
 
     /// Starts requests for all that may leave; when to look again, where only time is missing.
-    fn send_what_may_leave(&mut self) -> Option<Instant> {
+    fn send_what_may_leave(&mut self) -> Result<Option<Instant>, StoreError> {
         while self.requests.len() < self.max_in_flight {
             let now = Instant::now();
             match self.circuit.admits(now, self.requests.len()) {
                 Admission::Go => {}
-                Admission::At(resume) => return Some(resume),
-                Admission::AfterAnswer => return None,
+                Admission::At(resume) => return Ok(Some(resume)),
+                Admission::AfterAnswer => return Ok(None),
             }
-            let Some(closed) = self.batcher.take(now) else {
-                return self.batcher.poll_timeout();
+            if let Some(paid) = self.job.shared.pace.admits(now) {
+                return Ok(Some(paid));
+            }
+            let Some(Part { origin, items }) = self.next_batch(now)? else {
+                return Ok(self.feeds.poll_timeout());
             };
-            self.send(closed, now);
+            self.send(origin, items, now);
         }
-        None
+        Ok(None)
     }
 
-    fn send(&mut self, closed: Closed, started: Instant) {
-        let Closed { records, mut marks } = closed;
-        for mark in &mut marks {
+    /// The records that leave next, without those that have ended meanwhile.
+    fn next_batch(&mut self, now: Instant) -> Result<Option<Part>, StoreError> {
+        loop {
+            let mut part = match self.parts.pop_front() {
+                Some(part) => part,
+                None => {
+                    let Some((origin, closed)) = self.feeds.take(now) else {
+                        return Ok(None);
+                    };
+                    let Closed { items, duplicates } = closed;
+                    self.drop_duplicates(&duplicates)?;
+                    Part { origin, items }
+                }
+            };
+            if let Some(overflow) = &self.job.overflow {
+                overflow.leaves(&mut part.items);
+            }
+            if !part.items.is_empty() {
+                return Ok(Some(part));
+            }
+            self.feeds.answered(part.origin);
+        }
+    }
+
+    fn send(&mut self, origin: Origin, items: Vec<Item>, started: Instant) {
+        let bytes = bytes(&items);
+        self.job.shared.pace.sent(items.len(), bytes, started);
+        let (mut records, mut marks) = (Vec::new(), Vec::new());
+        for Item { mut mark, record } in items {
             if mark.attempts == 0 {
                 mark.sent_after = self.came_through;
             }
             mark.attempts += 1;
+            records.push(record);
+            marks.push(mark);
         }
         let batch = Arc::new(Batch {
             destination: self.job.destination.clone(),
             records,
         });
         let request = {
-            let (connector, batch) = (Arc::clone(&self.job.connector), Arc::clone(&batch));
-            async move { connector.upstream.send(&batch).await }
+            let (shared, batch) = (Arc::clone(&self.job.shared), Arc::clone(&batch));
+            async move { shared.connector.upstream.send(&batch).await }
         };
         let id = self.requests.spawn(request).id();
         self.flights.insert(
             id,
             Flight {
+                origin,
                 batch,
                 marks,
+                bytes,
                 started,
             },
         );
     }
 
     /// Takes over the records of a block; those that can never be sent end here.
-    fn take_block(&mut self, block: &Block) -> Result<(), StoreError> {
+    fn take_block(&mut self, origin: Origin, block: &Block) -> Result<(), StoreError> {
         let since = Instant::now();
         let max_bytes = self.limits.record_bytes.min(self.limits.bytes);
-        let mut settlement = Settlement::new(&self.job);
-        let (mut refused, mut outcomes) = (Vec::new(), Vec::new());
+        let (mut corrupt, mut refused) = (Vec::new(), Vec::new());
         for (sequence, bytes) in block.records() {
             if self.job.queue.is_settled(sequence) {
                 // An earlier run was done with it, though not with one before it.
                 continue;
             }
-            let mark = Mark {
+            let mut mark = Mark {
                 sequence,
+                size: 0,
                 attempts: 0,
                 since,
                 sent_after: 0,
             };
             match record::read(bytes.clone()) {
-                Ok(record) if record.payload.len() <= max_bytes => {
-                    self.batcher.push(Item { mark, record });
-                }
                 Ok(record) => {
-                    let Rejection { code, message, .. } =
-                        Rejection::too_large("", record.payload.len(), max_bytes);
-                    settlement.rejected(mark, &record, &code, &message);
-                    outcomes.push(Outcome::Rejected { code, message });
-                    refused.push(record);
+                    mark.size = self.size(RecordRef::from(&record));
+                    let item = Item { mark, record };
+                    if mark.size <= max_bytes {
+                        self.feeds.push(origin, item);
+                    } else {
+                        refused.push(item);
+                    }
                 }
-                Err(error) => settlement.corrupt(mark, &bytes, error),
+                Err(error) => corrupt.push((mark, bytes, error)),
             }
         }
-        let settled = settlement.submit()?;
-        self.diary.gave_up(settled, outcomes.first());
-        self.report(&refused, &outcomes);
-        Ok(())
+        if !corrupt.is_empty() {
+            let mut settlement = Settlement::new(&self.job);
+            for (mark, bytes, error) in corrupt {
+                settlement.corrupt(mark, &bytes, error);
+            }
+            let settled = settlement.submit()?;
+            self.diary.gave_up(settled, None);
+        }
+        self.refuse(refused, max_bytes)
     }
 
-    fn take_answer(&mut self, finished: Finished) -> Result<(), StoreError> {
-        let (id, answer) = match finished {
-            Ok(finished) => finished,
-            Err(error) => (error.id(), Err(broken(error.to_string()))),
-        };
-        let Some(Flight {
-            batch,
-            marks,
-            started,
-        }) = self.flights.remove(&id)
-        else {
+    /// Ends records that no batch has room for.
+    fn refuse(&mut self, items: Vec<Item>, max_bytes: usize) -> Result<(), StoreError> {
+        if items.is_empty() {
             return Ok(());
+        }
+        let outcome = |item: &Item| {
+            let Rejection { code, message, .. } =
+                Rejection::too_large("", item.mark.size, max_bytes);
+            Outcome::Rejected { code, message }
         };
-        let records = Arc::unwrap_or_clone(batch).records;
-        let error = match answer {
-            Ok(outcomes) if outcomes.len() == records.len() => {
-                return self.settle(records, marks, &outcomes, started);
-            }
-            Ok(outcomes) => broken(format!(
-                "{} outcomes for {} records",
-                outcomes.len(),
-                records.len()
-            )),
-            Err(error) => error,
-        };
-        self.note_failure(&error, records.len(), started);
-        let items = records.into_iter().zip(marks);
-        self.send_again(items.map(|(record, mark)| Item { mark, record }).collect())
+        let outcomes: Vec<_> = items.iter().map(outcome).collect();
+        self.finish(&items, &outcomes)
     }
 
-    /// Settles the records whose outcome is final; the others are sent again.
-    fn settle(
-        &mut self,
-        records: Vec<Record>,
-        marks: Vec<Mark>,
-        outcomes: &[Outcome],
-        started: Instant,
-    ) -> Result<(), StoreError> {
-        let mut settlement = Settlement::new(&self.job);
-        let mut again = Vec::new();
-        let (mut refusal, mut delay) = (None, None);
-        for ((record, mark), outcome) in records.iter().zip(marks).zip(outcomes) {
-            match outcome {
-                Outcome::Delivered { .. } => settlement.delivered(mark.sequence),
-                Outcome::Rejected { code, message } => {
-                    refusal.get_or_insert(outcome);
-                    settlement.rejected(mark, record, code, message);
-                }
-                Outcome::Retry { code, message } => {
-                    delay.get_or_insert((code, message));
-                    let record = record::detached(record);
-                    again.push(Item { mark, record });
-                }
+    /// What `record` takes of the bytes of a batch.
+    fn size(&self, record: RecordRef<'_>) -> usize {
+        let upstream = &self.job.shared.connector.upstream;
+        upstream.size(&self.job.destination, record)
+    }
+
+    /// Ends the records that grew too old; when the next one will.
+    fn expire(&mut self) -> Result<Option<Instant>, StoreError> {
+        let Some(max_age) = self.job.shared.connector.settings.max_age else {
+            return Ok(None);
+        };
+        let now = clock::unix_millis();
+        let age = u64::try_from(max_age.as_millis()).unwrap_or(u64::MAX);
+        let expired = self.feeds.take_older(now.saturating_sub(age));
+        if !expired.is_empty() {
+            let mut settlement = Settlement::new(&self.job);
+            for item in &expired {
+                let rejection = Rejection::expired(&*item.record.id, max_age);
+                self.job.shared.tell(&rejection);
+                settlement.expired(item.mark.sequence);
             }
+            let settled = settlement.submit()?;
+            self.diary.gave_up(settled, None);
+        }
+        // A millisecond more, so that the record is too old when its time has come.
+        let left = |oldest: u64| oldest.saturating_add(age).saturating_sub(now) + 1;
+        let left = self.feeds.oldest().map(left);
+        // Far off is as good as never, and an instant cannot be at the end of time.
+        let left = left.map(|millis| Duration::from_millis(millis).min(Duration::from_secs(3_600)));
+        Ok(left.map(|left| Instant::now() + left))
+    }
+
+    fn drop_duplicates(&mut self, duplicates: &[Item]) -> Result<(), StoreError> {
+        if duplicates.is_empty() {
+            return Ok(());
+        }
+        let mut settlement = Settlement::new(&self.job);
+        for item in duplicates {
+            settlement.duplicate(item.mark.sequence);
         }
         let settled = settlement.submit()?;
-        self.diary.gave_up(settled, refusal);
-        self.report(&records, outcomes);
-        match delay {
-            Some((code, message)) if again.len() == records.len() => {
-                let error =
-                    SendError::new(FailureClass::Unavailable, code.clone(), message.clone());
-                self.note_failure(&error, again.len(), started);
-            }
-            _ => self.note_success(again.len()),
-        }
-        self.send_again(again)
-    }
-
-    /// Puts records before all others, or at the end of the queue when too many overtook them.
-    fn send_again(&mut self, mut items: Vec<Item>) -> Result<(), StoreError> {
-        self.job.counters.retried(items.len() as u64);
-        let mut settlement = Settlement::new(&self.job);
-        let is_late = |mark: Mark| self.came_through - mark.sent_after >= MAX_OVERTAKEN;
-        // Where the queue has no room for it, the record stays in front.
-        items.retain(|item| !is_late(item.mark) || !settlement.requeue(item.mark, &item.record));
-        settlement.submit()?;
-        self.batcher.give_back(items.into_iter());
+        self.diary.gave_up(settled, None);
         Ok(())
     }
 
-    /// Publishes the statuses of the records whose outcome is final.
-    fn report(&self, records: &[Record], outcomes: &[Outcome]) {
-        let reports: Vec<_> = (records.iter().zip(outcomes))
-            .filter(|(_, outcome)| !matches!(outcome, Outcome::Retry { .. }))
-            .map(|(record, outcome)| Report {
-                id: &record.id,
-                outcome,
-            })
-            .collect();
-        if !reports.is_empty() {
-            let statuses = self.job.connector.contract.settled(&reports);
-            statuses
-                .into_iter()
-                .for_each(|status| self.job.sink.publish(status));
-        }
+    /// Whether another block may be read; batches are cut to what the memory allows.
+    fn has_room(&mut self) -> bool {
+        let share = self.job.shared.memory.share();
+        // What forms, and what is on its way.
+        let batches = self.max_in_flight + 1;
+        self.feeds
+            .set_max_bytes(self.batch_bytes.min(share / batches).max(1));
+        let held = self.feeds.bytes()
+            + self
+                .parts
+                .iter()
+                .map(|part| bytes(&part.items))
+                .sum::<usize>()
+            + self
+                .flights
+                .values()
+                .map(|flight| flight.bytes)
+                .sum::<usize>();
+        held == 0 || held < share
     }
 
-    /// Nothing of a batch came through.
-    fn note_failure(&mut self, error: &SendError, records: usize, started: Instant) {
-        let now = Instant::now();
-        let change = self.circuit.failed(started, now, fastrand::f64());
-        let queued = self.job.queue.records();
-        self.diary.failed(error, records, queued, change);
-    }
-
-    /// A batch came through, all but `again` of its records.
-    fn note_success(&mut self, again: usize) {
-        self.came_through += 1;
-        let now = Instant::now();
-        let change = match again {
-            0 => self.circuit.succeeded(now),
-            _ => self.circuit.stumbled(now, fastrand::f64()),
-        };
-        let queued = self.job.queue.records();
-        self.diary.came_through(again, queued, change);
-    }
-
-    async fn wait_for_answers(&mut self) -> Result<(), StoreError> {
-        let deadline = Instant::now() + GRACE;
-        while let Ok(Some(finished)) =
-            time::timeout_at(deadline, self.requests.join_next_with_id()).await
-        {
-            self.take_answer(finished)?;
-        }
-        if !self.requests.is_empty() {
-            let requests = self.requests.len();
-            warn!(
-                requests,
-                "stopped without an answer; the records are sent again after a restart"
-            );
-            self.requests.shutdown().await;
-        }
-        Ok(())
+    /// The time of the oldest record that is known of.
+    fn oldest(&self) -> Option<u64> {
+        let flights = self
+            .flights
+            .values()
+            .flat_map(|flight| flight.batch.records.first());
+        let parts = self.parts.iter().flat_map(|part| part.items.first());
+        let first = self.feeds.first();
+        let waiting = first.into_iter().chain(parts).map(|item| &item.record);
+        waiting.chain(flights).map(|record| record.time).min()
     }
 }
 
-/// An upstream that does not keep its promises; the records cannot know, so they are sent again.
-fn broken(message: String) -> SendError {
-    SendError::new(FailureClass::Unavailable, "BrokenUpstream", message)
+fn bytes(items: &[Item]) -> usize {
+    items.iter().map(|item| item.mark.size).sum()
 }

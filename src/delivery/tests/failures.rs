@@ -189,7 +189,7 @@ async fn one_request_at_a_time_tries_an_upstream_that_is_down_until_it_is_back()
         linger: Duration::ZERO,
         ..Plan::default()
     };
-    plan.settings.in_flight = 4;
+    plan.settings.in_flight = Some(4);
     let house = House::scripted(plan, move |_, _| {
         if is_down.load(Ordering::SeqCst) {
             Reply::Fail
@@ -231,7 +231,7 @@ async fn every_record_ends_in_exactly_one_place_whatever_the_upstream_does() {
         ..Plan::default()
     };
     plan.limits.records = 7;
-    plan.settings.in_flight = 3;
+    plan.settings.in_flight = Some(3);
     plan.settings.dead_letter_records = 100;
     let mut chance = fastrand::Rng::with_seed(17);
     let house = House::scripted(plan, move |_, batch| match chance.u8(..10) {

@@ -61,7 +61,7 @@ impl Default for Plan {
             linger: Duration::from_millis(5),
             queue_records: 100_000,
             settings: ConnectorSettings {
-                in_flight: 1,
+                in_flight: Some(1),
                 retry: Retry {
                     initial: Duration::from_millis(1),
                     max: Duration::from_millis(4),

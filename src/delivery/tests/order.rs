@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     super::{
         dead_letters::DeadLetters,
+        shared::Shared,
         worker::{Job, Worker},
     },
     *,
@@ -145,7 +146,7 @@ async fn as_many_requests_are_in_flight_as_the_settings_allow() {
         linger: Duration::ZERO,
         ..Plan::default()
     };
-    plan.settings.in_flight = 4;
+    plan.settings.in_flight = Some(4);
     let house = House::scripted(plan, |_, _| Reply::Hold);
     house.append("here", 0..20);
     until("four requests are in flight", || {
@@ -169,7 +170,7 @@ async fn no_more_requests_are_in_flight_than_the_upstream_gains_from() {
         linger: Duration::ZERO,
         ..Plan::default()
     };
-    plan.settings.in_flight = 64;
+    plan.settings.in_flight = Some(64);
     let house = House::scripted(plan, |_, _| Reply::Hold);
     house.append("here", 0..20);
     until("two requests are in flight", || {
@@ -215,14 +216,19 @@ async fn nothing_is_read_while_there_is_enough_for_the_next_batch() {
         let ticket = house.store.submit(transaction).unwrap();
         house.store.durable().reached(ticket).await.unwrap();
     }
+    let shared = Shared::new(
+        Arc::clone(&house.connector),
+        DeadLetters::open(&house.store, &house.connector).unwrap(),
+        house.store.clone(),
+        house.statuses.clone(),
+    );
     let mut worker = Worker::new(Job {
-        store: house.store.clone(),
-        connector: Arc::clone(&house.connector),
+        shared: Arc::new(shared),
         destination: "here".to_owned(),
         queue,
         counters: Arc::default(),
-        dead_letters: Arc::new(DeadLetters::open(&house.store, &house.connector).unwrap()),
-        sink: house.statuses.clone(),
+        overflow: None,
+        pulse: Arc::default(),
     });
     let never = CancellationToken::new();
     let working = worker.work(&never);

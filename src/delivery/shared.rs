@@ -1,0 +1,108 @@
+//! What the workers of a connector share.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
+
+use perennial_broker::store::Store;
+use perennial_connectors::{Rejection, Report};
+use tokio::time::Instant;
+
+use crate::{
+    delivery::{Connector, StatusSink, dead_letters::DeadLetters, pace::Pace},
+    reminder::Reminder,
+};
+
+/// Bytes of records in memory where neither contract nor user says how many.
+const DEFAULT_MEMORY: u64 = 64 << 20;
+
+/// A connector at work.
+pub(super) struct Shared {
+    pub(super) connector: Arc<Connector>,
+    pub(super) store: Store,
+    pub(super) sink: Arc<dyn StatusSink>,
+    pub(super) dead_letters: DeadLetters,
+    pub(super) pace: Pace,
+    pub(super) memory: Memory,
+    /// What the operator hears of an upstream that lets nobody in: once for all destinations.
+    shut_out: Mutex<Reminder>,
+}
+
+impl Shared {
+    pub(super) fn new(
+        connector: Arc<Connector>,
+        dead_letters: DeadLetters,
+        store: Store,
+        sink: Arc<dyn StatusSink>,
+    ) -> Self {
+        let memory = connector.contract.delivery().memory_bytes;
+        Shared {
+            pace: Pace::new(connector.settings.max_rate),
+            memory: Memory::new(memory.unwrap_or(DEFAULT_MEMORY)),
+            shut_out: Mutex::default(),
+            connector,
+            store,
+            sink,
+            dead_letters,
+        }
+    }
+
+    /// Publishes the status of a record that ended before it was sent.
+    pub(super) fn tell(&self, rejection: &Rejection) {
+        if let Some(status) = self.connector.contract.rejected(rejection) {
+            self.sink.publish(status);
+        }
+    }
+
+    /// Publishes the statuses of records whose outcome is final.
+    pub(super) fn report(&self, reports: &[Report<'_>]) {
+        if !reports.is_empty() {
+            let statuses = self.connector.contract.settled(reports);
+            statuses
+                .into_iter()
+                .for_each(|status| self.sink.publish(status));
+        }
+    }
+
+    /// Counts a batch that the upstream turned away; how many there were, when that is to be said.
+    pub(super) fn count_shut_out(&self, now: Instant) -> Option<u64> {
+        let mut shut_out = self.shut_out.lock().unwrap_or_else(PoisonError::into_inner);
+        shut_out.count(1, now)
+    }
+}
+
+/// The memory that a connector may use, in equal shares for its lanes.
+///
+/// A lane goes beyond its share by one block of its queue, or one record where that is larger:
+/// without it nothing would move.
+#[derive(Debug)]
+pub(super) struct Memory {
+    bytes: u64,
+    lanes: AtomicUsize,
+}
+
+impl Memory {
+    fn new(bytes: u64) -> Self {
+        Memory {
+            bytes,
+            lanes: AtomicUsize::new(0),
+        }
+    }
+
+    /// A lane begins.
+    pub(super) fn enter(&self) {
+        self.lanes.fetch_add(1, Relaxed);
+    }
+
+    /// A lane has ended.
+    pub(super) fn leave(&self) {
+        self.lanes.fetch_sub(1, Relaxed);
+    }
+
+    /// The bytes that one lane may hold.
+    pub(super) fn share(&self) -> usize {
+        let lanes = self.lanes.load(Relaxed).max(1) as u64;
+        usize::try_from(self.bytes / lanes).unwrap_or(usize::MAX)
+    }
+}

@@ -1,0 +1,249 @@
+//! What the worker makes of an answer: records end, are sent again, or are sent in parts.
+//!
+//! A status is published before its record is settled. The store keeps the order, so where
+//! the end of a record survives a kill, its status does, too.
+
+use std::ops::RangeInclusive;
+
+use perennial_connectors::{FailureClass, Report};
+use tokio::task::JoinError;
+use tracing::warn;
+
+use super::*;
+
+/// How long a stop waits for the requests in flight.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Batches that come through before a record that fails all the time lets them pass for good.
+///
+/// While the queue has room, this is also the bound on what is sent again after a restart
+/// although it was delivered: what is settled behind an unsettled record is known in memory only.
+const MAX_OVERTAKEN: u64 = 16;
+
+type Finished = Result<(task::Id, Answer), JoinError>;
+
+impl Worker {
+    pub(super) fn take_answer(&mut self, finished: Finished) -> Result<(), StoreError> {
+        let (id, answer) = match finished {
+            Ok(finished) => finished,
+            Err(error) => (error.id(), Err(broken(error.to_string()))),
+        };
+        let Some(flight) = self.flights.remove(&id) else {
+            return Ok(());
+        };
+        let Flight {
+            origin,
+            batch,
+            marks,
+            started,
+            ..
+        } = flight;
+        let records = Arc::unwrap_or_clone(batch).records;
+        let items = marks.into_iter().zip(records);
+        let items: Vec<_> = items.map(|(mark, record)| Item { mark, record }).collect();
+        let span = Overflow::span(&items);
+        let error = match answer {
+            Ok(outcomes) if outcomes.len() == items.len() => {
+                self.sort(origin, items, outcomes, started)?;
+                self.answered(origin, span);
+                return Ok(());
+            }
+            Ok(outcomes) => {
+                let (found, sent) = (outcomes.len(), items.len());
+                broken(format!("{found} outcomes for {sent} records"))
+            }
+            Err(error) => error,
+        };
+        if error.class == FailureClass::Refused {
+            self.divide(origin, items, &error)?;
+        } else {
+            self.note_failure(&error, items.len(), started);
+            self.send_again(origin, items)?;
+        }
+        self.answered(origin, span);
+        Ok(())
+    }
+
+    fn answered(&mut self, origin: Origin, span: Option<RangeInclusive<u64>>) {
+        if let (Some(overflow), Some(span)) = (&self.job.overflow, span) {
+            overflow.arrived(&span);
+        }
+        self.feeds.answered(origin);
+    }
+
+    /// Ends the records whose outcome is final; the others are sent again.
+    fn sort(
+        &mut self,
+        origin: Origin,
+        items: Vec<Item>,
+        outcomes: Vec<Outcome>,
+        started: Instant,
+    ) -> Result<(), StoreError> {
+        let (sent, time) = (items.len(), items.first().map(|item| item.record.time));
+        let (mut ended, mut final_outcomes) = (Vec::with_capacity(sent), Vec::with_capacity(sent));
+        let (mut again, mut delay) = (Vec::new(), None);
+        for (item, outcome) in items.into_iter().zip(outcomes) {
+            if let Outcome::Retry { code, message } = outcome {
+                let Item { mark, record } = item;
+                let record = record::detached(&record);
+                again.push(Item { mark, record });
+                delay.get_or_insert((code, message));
+            } else {
+                ended.push(item);
+                final_outcomes.push(outcome);
+            }
+        }
+        self.finish(&ended, &final_outcomes)?;
+        match delay {
+            Some((code, message)) if again.len() == sent => {
+                let error = SendError::new(FailureClass::Unavailable, code, message);
+                self.note_failure(&error, sent, started);
+                self.send_again(origin, again)
+            }
+            _ => {
+                self.note_success(again.len());
+                if let Some(time) = time {
+                    self.feeds.came_through(origin, time, clock::unix_millis());
+                }
+                self.send_alone_again(origin, again)
+            }
+        }
+    }
+
+    /// Records have ended: their statuses, the dead letters of those that were rejected, and
+    /// the end of all of them in the store.
+    pub(super) fn finish(
+        &mut self,
+        items: &[Item],
+        outcomes: &[Outcome],
+    ) -> Result<(), StoreError> {
+        let reports = items.iter().zip(outcomes).map(|(item, outcome)| Report {
+            id: &item.record.id,
+            outcome,
+        });
+        self.job.shared.report(&reports.collect::<Vec<_>>());
+        let mut settlement = Settlement::new(&self.job);
+        let mut refusal = None;
+        for (Item { mark, record }, outcome) in items.iter().zip(outcomes) {
+            match outcome {
+                Outcome::Rejected { code, message } => {
+                    refusal.get_or_insert(outcome);
+                    settlement.rejected(*mark, record, code, message);
+                }
+                _ => settlement.delivered(mark.sequence),
+            }
+        }
+        let settled = settlement.submit()?;
+        self.diary.gave_up(settled, refusal);
+        Ok(())
+    }
+
+    /// Finds the records for which a batch is refused: its halves are sent by themselves, and a
+    /// record that is refused alone ends.
+    fn divide(
+        &mut self,
+        origin: Origin,
+        mut items: Vec<Item>,
+        error: &SendError,
+    ) -> Result<(), StoreError> {
+        // The upstream is there, whatever it thinks of this batch.
+        self.note_success(0);
+        if items.len() == 1 {
+            let outcome = Outcome::Rejected {
+                code: error.code.clone(),
+                message: error.message.clone(),
+            };
+            return self.finish(&items, &[outcome]);
+        }
+        Diary::divided(error, items.len());
+        self.job.counters.retried(items.len() as u64);
+        let rest = items.split_off(items.len() / 2);
+        for items in [rest, items] {
+            self.feeds.divided(origin);
+            self.parts.push_front(Part { origin, items });
+        }
+        Ok(())
+    }
+
+    /// Puts the records of a batch of which nothing came through before all others, or at the
+    /// end of the queue when too many overtook them.
+    fn send_again(&mut self, origin: Origin, mut items: Vec<Item>) -> Result<(), StoreError> {
+        self.job.counters.retried(items.len() as u64);
+        let is_late = |mark: Mark| self.came_through - mark.sent_after >= MAX_OVERTAKEN;
+        self.requeue(&mut items, is_late)?;
+        self.feeds.give_back(origin, items);
+        Ok(())
+    }
+
+    /// Sends records again that failed while others of their batch came through.
+    fn send_alone_again(&mut self, origin: Origin, mut items: Vec<Item>) -> Result<(), StoreError> {
+        if items.is_empty() || self.after_failure == AfterFailure::SendFirst {
+            return self.send_again(origin, items);
+        }
+        self.job.counters.retried(items.len() as u64);
+        self.requeue(&mut items, |_| true)?;
+        self.feeds.give_back(origin, items);
+        Ok(())
+    }
+
+    /// Moves the records that `is_late` to the end of the queue; those for which it has no room stay.
+    fn requeue(
+        &self,
+        items: &mut Vec<Item>,
+        is_late: impl Fn(Mark) -> bool,
+    ) -> Result<(), StoreError> {
+        let mut settlement = Settlement::new(&self.job);
+        items.retain(|item| !is_late(item.mark) || !settlement.requeue(item.mark, &item.record));
+        settlement.submit().map(|_| ())
+    }
+
+    /// Nothing of a batch came through.
+    fn note_failure(&mut self, error: &SendError, records: usize, started: Instant) {
+        let now = Instant::now();
+        let change = self.circuit.failed(started, now, fastrand::f64());
+        let queued = self.job.queue.records();
+        self.job.pulse.fails(error.to_string(), now);
+        if error.class == FailureClass::NoAccess
+            && let Some(batches) = self.job.shared.count_shut_out(now)
+        {
+            Diary::shut_out(error, batches, queued);
+        }
+        self.diary.failed(error, records, queued, change);
+    }
+
+    /// A batch came through, all but `again` of its records.
+    fn note_success(&mut self, again: usize) {
+        self.came_through += 1;
+        let now = Instant::now();
+        let change = match again {
+            0 => self.circuit.succeeded(now),
+            _ => self.circuit.stumbled(now, fastrand::f64()),
+        };
+        let queued = self.job.queue.records();
+        self.job.pulse.recovers();
+        self.diary.came_through(again, queued, change);
+    }
+
+    pub(super) async fn wait_for_answers(&mut self) -> Result<(), StoreError> {
+        let deadline = Instant::now() + GRACE;
+        while let Ok(Some(finished)) =
+            time::timeout_at(deadline, self.requests.join_next_with_id()).await
+        {
+            self.take_answer(finished)?;
+        }
+        if !self.requests.is_empty() {
+            let requests = self.requests.len();
+            warn!(
+                requests,
+                "stopped without an answer; the records are sent again after a restart"
+            );
+            self.requests.shutdown().await;
+        }
+        Ok(())
+    }
+}
+
+/// An upstream that does not keep its promises; the records cannot know, so they are sent again.
+fn broken(message: String) -> SendError {
+    SendError::new(FailureClass::Unavailable, "BrokenUpstream", message)
+}
