@@ -24,6 +24,11 @@ pub trait Contract: Send + Sync {
         None
     }
 
+    /// The region of the service that the contract's parameters name, for the upstream.
+    fn publish_region(&self) -> Option<&str> {
+        None
+    }
+
     /// Reads a publish.
     ///
     /// # Errors

@@ -1,5 +1,11 @@
 //! How a Firehose delivery stream is named: by its ARN, or by its bare name.
 
+mod pattern;
+
+pub(crate) use self::pattern::DeliveryStreamPattern;
+
+use crate::excerpt::excerpt;
+
 /// An ARN that would be right, for error messages.
 pub(crate) const EXAMPLE_ARN: &str =
     "arn:aws:firehose:us-east-1:123456789012:deliverystream/my-stream";
@@ -7,11 +13,17 @@ pub(crate) const EXAMPLE_ARN: &str =
 /// The longest name of a delivery stream (Firehose API reference, `DeliveryStreamName`).
 const MAX_NAME: usize = 64;
 
+/// How many digits an account has.
+const ACCOUNT: usize = 12;
+
+/// What stands before the name in the last part of an ARN.
+const RESOURCE: &str = "deliverystream/";
+
+/// The service in an ARN.
+const SERVICE: &str = "firehose";
+
 /// The longest region that is taken; the longest that exists has 15 characters.
 const MAX_REGION: usize = 24;
-
-/// How much of a wrong text an error repeats, in characters.
-const EXCERPT: usize = 96;
 
 /// The ARN of a delivery stream, in any partition of AWS.
 ///
@@ -40,16 +52,16 @@ impl<'a> DeliveryStreamArn<'a> {
         if !is_partition(partition) {
             return Err(wrong(Part::Partition, partition));
         }
-        if service != "firehose" {
+        if service != SERVICE {
             return Err(wrong(Part::Service, service));
         }
         if !is_region(region) {
             return Err(wrong(Part::Region, region));
         }
-        if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
+        if !is_account(account) {
             return Err(wrong(Part::Account, account));
         }
-        let Some(name) = resource.strip_prefix("deliverystream/") else {
+        let Some(name) = resource.strip_prefix(RESOURCE) else {
             return Err(wrong(Part::Resource, resource));
         };
         let name = DeliveryStreamName::check(name).ok_or_else(|| wrong(Part::Name, name))?;
@@ -93,8 +105,7 @@ impl<'a> DeliveryStreamName<'a> {
 
     fn check(text: &'a str) -> Option<Self> {
         let fits = (1..=MAX_NAME).contains(&text.len());
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
-        (fits && text.bytes().all(allowed)).then_some(Self(text))
+        (fits && text.bytes().all(is_of_name)).then_some(Self(text))
     }
 }
 
@@ -108,7 +119,7 @@ fn is_partition(text: &str) -> bool {
 
 /// `eu-west-1`, `us-gov-west-1`, `us-isob-east-1`: words and a number. The characters
 /// matter, because the region becomes part of a host name.
-fn is_region(text: &str) -> bool {
+pub(crate) fn is_region(text: &str) -> bool {
     let Some((words, number)) = text.rsplit_once('-') else {
         return false;
     };
@@ -117,6 +128,14 @@ fn is_region(text: &str) -> bool {
         && words.split('-').all(is_word)
         && (1..=2).contains(&number.len())
         && number.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_account(text: &str) -> bool {
+    text.len() == ACCOUNT && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_of_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_-.".contains(&byte)
 }
 
 fn is_word(text: &str) -> bool {
@@ -180,14 +199,6 @@ impl std::fmt::Display for Part {
             Self::Resource => "its resource is",
             Self::Name => "its stream name is",
         })
-    }
-}
-
-/// The beginning of `text`: what a device sends is not repeated at full length.
-fn excerpt(text: &str) -> String {
-    match text.char_indices().nth(EXCERPT) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text.to_owned(),
     }
 }
 

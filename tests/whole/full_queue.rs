@@ -1,6 +1,8 @@
 //! Queues at their bound while the upstream is away: what is refused is told, what was
 //! taken is delivered.
 
+use std::collections::HashSet;
+
 use serde_json::json;
 
 use crate::support::{
@@ -12,7 +14,10 @@ use crate::support::{
     wire::{self, Wire},
 };
 
-/// A gateway whose queues take two records.
+/// The fewest records that a queue of the Firehose contract can be given.
+const ROOM: u16 = 2_000;
+
+/// A gateway whose Firehose queue takes so many records, and whose plain one takes two.
 fn gateway_before(firehose: &Firehose) -> Gateway {
     let upstream = firehose.upstream_parameters();
     Gateway::start(&format!(
@@ -24,7 +29,7 @@ fn gateway_before(firehose: &Firehose) -> Gateway {
         upstream_parameters = {upstream}
         [connector.parameters]
         default_delivery_stream_arn = "arn:aws:firehose:us-east-1:123456789012:deliverystream/local"
-        delivery_stream_queue_size = 2
+        delivery_stream_queue_size = {ROOM}
         publish_interval = "10ms"
 
         [[connector]]
@@ -52,7 +57,8 @@ fn a_device_of_the_firehose_contract_hears_which_request_found_no_room() {
     firehose.stop();
 
     let mut device = Wire::connect(gateway.address(), V311, "device");
-    for id in 1..=3 {
+    let ids = 1..=ROOM + 1;
+    for id in ids.clone() {
         let request = json!({"id": id.to_string(), "request": {"data": format!("record {id}")}});
         let topic = b"kinesisfirehose/message";
         device.send(&wire::publish(
@@ -62,20 +68,30 @@ fn a_device_of_the_firehose_contract_hears_which_request_found_no_room() {
             topic,
             request.to_string().as_bytes(),
         ));
+    }
+    for id in ids {
         assert_eq!(wire::acknowledged(&device.expect("PUBACK")), id);
     }
     let status = &subscriber.wait_for_statuses(1)[0];
-    assert_eq!(status["id"], "3");
+    assert_eq!(status["id"], (ROOM + 1).to_string());
     assert_eq!(status["ErrorCode"], "LimitExceededException");
 
     firehose.restart();
-    let statuses = subscriber.wait_for_statuses(3);
-    let delivered = statuses[1..]
-        .iter()
-        .map(|status| (&status["id"], &status["status"]));
-    let success = json!("success");
-    assert!(delivered.eq([(&json!("1"), &success), (&json!("2"), &success)]));
-    assert_eq!(firehose.records("local"), ["record 1", "record 2"]);
+    // The batches of a backlog are sent side by side.
+    let taken: HashSet<String> = (1..=ROOM).map(|id| id.to_string()).collect();
+    let statuses = subscriber.wait_for_statuses(1 + usize::from(ROOM));
+    let delivered = statuses[1..].iter().map(|status| {
+        assert_eq!(status["status"], "success");
+        status["id"].as_str().expect("an id").to_owned()
+    });
+    assert_eq!(delivered.collect::<HashSet<_>>(), taken);
+    let records: HashSet<_> = firehose.records("local").into_iter().collect();
+    assert!(
+        taken
+            .iter()
+            .all(|id| records.contains(format!("record {id}").as_bytes()))
+    );
+    assert_eq!(records.len(), taken.len());
 }
 
 #[test]

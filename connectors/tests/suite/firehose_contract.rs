@@ -1,24 +1,41 @@
 //! The Firehose contract: requests, statuses and parameters, to the byte.
 
-use std::time::Duration;
+mod parameters;
+mod statuses;
 
-use perennial_connectors::{Accepted, Contract, Outcome, Publish, Rejection, Report, Status};
+use perennial_connectors::{Accepted, Contract, Publish, Rejection};
 use perennial_rules::TopicName;
 use serde_json::{Value, json};
 
-use crate::support::{ARN, build_contract, contract_problems};
+use crate::support::{ARN, build_contract};
 
 const OTHER_ARN: &str = "arn:aws:firehose:us-east-1:123456789012:deliverystream/stream2-name";
 const MESSAGE: &str = "kinesisfirehose/message";
 
 fn firehose() -> Box<dyn Contract> {
-    build_contract("firehose", json!({"default_delivery_stream_arn": ARN}))
+    firehose_with(json!({}))
+}
+
+/// The contract with `more` than the parameter that it needs.
+fn firehose_with(more: Value) -> Box<dyn Contract> {
+    let mut parameters = json!({"default_delivery_stream_arn": ARN});
+    for (key, value) in more.as_object().expect("parameters are an object") {
+        parameters[key] = value.clone();
+    }
+    build_contract("firehose", parameters)
 }
 
 /// Destination, id and payload of a publish that is accepted.
 fn accept(topic: &str, payload: impl AsRef<[u8]>) -> Result<(String, String, Vec<u8>), Rejection> {
+    accept_by(&*firehose(), topic, payload)
+}
+
+fn accept_by(
+    contract: &dyn Contract,
+    topic: &str,
+    payload: impl AsRef<[u8]>,
+) -> Result<(String, String, Vec<u8>), Rejection> {
     let topic = TopicName::parse(topic).unwrap();
-    let contract = firehose();
     let publish = Publish {
         topic: &topic,
         payload: payload.as_ref(),
@@ -171,6 +188,23 @@ fn what_is_not_json_is_rejected() {
 }
 
 #[test]
+fn what_is_nested_deeply_is_read_like_anything_else() {
+    let (open, close) = ("[".repeat(100_000), "]".repeat(100_000));
+    let ignored = format!(r#"{{"more":{open}{close},"request":{{"data":"d"}}}}"#);
+    assert_eq!(accept(MESSAGE, ignored).unwrap().2, b"d");
+    let deep = format!(r#"{{"id":"1","request":{{"data":{open}{close}}}}}"#);
+    let found = "\"request.data\" is an array";
+    assert_rejected(&deep, "1", "InvalidArgumentException", &[found]);
+    let deep = format!(
+        r#"{{"id":"1","request":{{"data":{}1{}}}}}"#,
+        r#"{"a":"#.repeat(50_000),
+        "}".repeat(50_000)
+    );
+    let found = "\"request.data\" is an object";
+    assert_rejected(&deep, "1", "InvalidArgumentException", &[found]);
+}
+
+#[test]
 fn what_is_json_of_another_shape_is_rejected_and_says_what_was_found() {
     const INVALID: &str = "InvalidArgumentException";
     for (payload, id, message) in [
@@ -261,185 +295,5 @@ fn an_invalid_stream_is_rejected_and_says_what_was_found() {
             "InvalidArgumentException",
             &["\"request.delivery_stream_arn\"", message],
         );
-    }
-}
-
-#[test]
-fn a_rejection_is_told_on_the_status_topic() {
-    let rejection = accept(MESSAGE, r#"{"request":{},"id":"re\"q"}"#).unwrap_err();
-    let status = firehose().rejected(&rejection).unwrap();
-    assert_eq!(status.topic.as_str(), "kinesisfirehose/message/status");
-    assert_eq!(
-        status.payload,
-        concat!(
-            r#"{"response":[{"ErrorCode":"InvalidArgumentException","ErrorMessage":"#,
-            r#""\"request.data\" is missing; it is a string, and JSON goes into it as text","#,
-            r#""id":"re\"q","status":"fail"}]}"#
-        )
-    );
-}
-
-#[test]
-fn rejections_around_the_contract_have_their_words() {
-    let too_large = Rejection::too_large("1", 1_024_001, 1_024_000);
-    assert_eq!(too_large.code, "InvalidArgumentException");
-    assert_eq!(
-        too_large.message,
-        "the record has 1024001 bytes; the destination takes at most 1024000 bytes in one record"
-    );
-    let full = Rejection::queue_full("1", ARN, 5_000);
-    assert_eq!(full.code, "LimitExceededException");
-    assert_eq!(
-        full.message,
-        format!("5000 records wait for {ARN} and no more are taken; send it again later")
-    );
-}
-
-#[test]
-fn a_status_lists_the_final_outcomes_in_order_with_the_keys_of_v1() {
-    let outcomes = [
-        rejected("error", "test error"),
-        retry(),
-        delivered(Some("xyz2")),
-        delivered(None),
-    ];
-    let ids = ["request123", "request200", "request456", ""];
-    assert_eq!(
-        settle(&ids, &outcomes),
-        [concat!(
-            r#"{"response":[{"ErrorCode":"error","ErrorMessage":"test error","id":"request123","status":"fail"},"#,
-            r#"{"firehose_record_id":"xyz2","id":"request456","status":"success"},"#,
-            r#"{"firehose_record_id":"","id":"","status":"success"}]}"#
-        )]
-    );
-}
-
-#[test]
-fn there_is_no_status_when_nothing_is_final() {
-    assert_eq!(settle(&[], &[]), Vec::<String>::new());
-    assert_eq!(
-        settle(&["1", "2"], &[retry(), retry()]),
-        Vec::<String>::new()
-    );
-}
-
-#[test]
-fn a_list_longer_than_an_aws_iot_message_becomes_several() {
-    let receipt = "r".repeat(224);
-    let ids: Vec<String> = (0..2_000)
-        .map(|number| format!("request{number}"))
-        .collect();
-    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let documents = settle(&ids, &vec![delivered(Some(&receipt)); ids.len()]);
-    assert!((4..=6).contains(&documents.len()), "{}", documents.len());
-    assert!(
-        documents
-            .iter()
-            .all(|document| document.len() <= 128 * 1024)
-    );
-    let listed: Vec<String> = documents
-        .iter()
-        .flat_map(|document| {
-            let document: Value = serde_json::from_str(document).unwrap();
-            let entries = document["response"].as_array().unwrap().clone();
-            entries
-                .into_iter()
-                .map(|entry| entry["id"].as_str().unwrap().to_owned())
-        })
-        .collect();
-    assert_eq!(listed, ids);
-}
-
-#[test]
-fn an_entry_longer_than_an_aws_iot_message_stands_alone() {
-    let long = "i".repeat(200_000);
-    let documents = settle(
-        &["a", &long, "b"],
-        &[delivered(None), delivered(None), delivered(None)],
-    );
-    let lengths: Vec<_> = documents
-        .iter()
-        .map(|document| document.len() > 128 * 1024)
-        .collect();
-    assert_eq!(lengths, [false, true, false]);
-    for document in documents {
-        let document: Value = serde_json::from_str(&document).unwrap();
-        assert_eq!(document["response"].as_array().unwrap().len(), 1);
-    }
-}
-
-#[test]
-fn its_queue_is_set_by_the_parameters_of_v1() {
-    assert_eq!(firehose().delivery().linger, Duration::from_secs(1));
-    assert_eq!(firehose().delivery().queue_records, 1_000_000);
-    let contract = build_contract(
-        "firehose",
-        json!({
-            "default_delivery_stream_arn": ARN,
-            "publish_interval": 900,
-            "delivery_stream_queue_size": 5_000,
-        }),
-    );
-    assert_eq!(contract.delivery().linger, Duration::from_secs(900));
-    assert_eq!(contract.delivery().queue_records, 5_000);
-}
-
-#[test]
-fn every_wrong_parameter_is_reported() {
-    assert_eq!(
-        contract_problems(
-            "firehose",
-            json!({"publish_interval": 901, "delivery_stream_queue_size": 0})
-        ),
-        [
-            "publish_interval: 901 is not a time in 0ns..=900s",
-            "delivery_stream_queue_size: 0 is not a number in 1..=1000000000",
-            "default_delivery_stream_arn is needed: default_delivery_stream_arn = \
-             \"arn:aws:firehose:us-east-1:123456789012:deliverystream/my-stream\"",
-        ]
-    );
-    assert_eq!(
-        contract_problems(
-            "firehose",
-            json!({"default_delivery_stream_arn": "arn:aws:firehose:us-east-1:12:deliverystream/a"})
-        ),
-        ["default_delivery_stream_arn: \
-          \"arn:aws:firehose:us-east-1:12:deliverystream/a\" is not a delivery stream: \
-          its account is \"12\"; it has twelve digits, \
-          as in arn:aws:firehose:us-east-1:123456789012:deliverystream/my-stream"]
-    );
-}
-
-fn settle(ids: &[&str], outcomes: &[Outcome]) -> Vec<String> {
-    let reports: Vec<_> = ids
-        .iter()
-        .zip(outcomes)
-        .map(|(id, outcome)| Report { id, outcome })
-        .collect();
-    let statuses = firehose().settled(&reports);
-    let text = |status: Status| {
-        assert_eq!(status.topic.as_str(), "kinesisfirehose/message/status");
-        String::from_utf8(status.payload.to_vec()).unwrap()
-    };
-    statuses.into_iter().map(text).collect()
-}
-
-fn delivered(receipt: Option<&str>) -> Outcome {
-    Outcome::Delivered {
-        receipt: receipt.map(str::to_owned),
-    }
-}
-
-fn rejected(code: &str, message: &str) -> Outcome {
-    Outcome::Rejected {
-        code: code.to_owned(),
-        message: message.to_owned(),
-    }
-}
-
-fn retry() -> Outcome {
-    Outcome::Retry {
-        code: "ServiceUnavailableException".to_owned(),
-        message: "Slow down.".to_owned(),
     }
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use perennial_connectors::{Outcome, Publish, Rejection, Report};
+use perennial_connectors::{
+    AfterFailure, DeliverySettings, Outcome, Publish, Rejection, Report, WhenFull,
+};
 use perennial_rules::TopicName;
 use serde_json::json;
 
@@ -42,22 +44,60 @@ fn nobody_hears_what_became_of_it() {
 #[test]
 fn its_queue_is_set_by_parameters() {
     let contract = build_contract("plain", json!({"destination": "archive"}));
-    assert_eq!(contract.delivery().linger, Duration::from_secs(1));
-    assert_eq!(contract.delivery().queue_records, 1_000_000);
+    assert_eq!(
+        contract.delivery(),
+        DeliverySettings::new(Duration::from_secs(1), 1_000_000)
+    );
     let contract = build_contract(
         "plain",
-        json!({"destination": "archive", "publish_interval": 0, "queue_size": 7}),
+        json!({
+            "destination": "archive",
+            "publish_interval": 0,
+            "queue_size": 7,
+            "queue_drop_behavior": "drop_oldest",
+            "batch_size": 40,
+            "memory_size": 2 << 20,
+        }),
     );
-    assert_eq!(contract.delivery().linger, Duration::ZERO);
-    assert_eq!(contract.delivery().queue_records, 7);
+    assert_eq!(
+        contract.delivery(),
+        DeliverySettings {
+            batch_records: Some(40),
+            when_full: WhenFull::DropOldest,
+            memory_bytes: Some(2 << 20),
+            ..DeliverySettings::new(Duration::ZERO, 7)
+        }
+    );
+}
+
+#[test]
+fn its_records_stay_in_their_order() {
+    let contract = build_contract(
+        "plain",
+        json!({"destination": "archive", "queue_drop_behavior": "drop_newest"}),
+    );
+    assert!(contract.delivery().ordered);
+    assert_eq!(contract.delivery().after_failure, AfterFailure::SendFirst);
+    assert_eq!(contract.delivery().when_full, WhenFull::RejectNewest);
 }
 
 #[test]
 fn a_destination_is_needed_and_is_a_name() {
     assert_eq!(
-        contract_problems("plain", json!({"queue_size": 0})),
+        contract_problems(
+            "plain",
+            json!({
+                "queue_size": 0,
+                "queue_drop_behavior": "DROP_OLDEST",
+                "batch_size": 0,
+                "memory_size": (1 << 20) - 1,
+            })
+        ),
         [
             "queue_size: 0 is not a number in 1..=1000000000",
+            "queue_drop_behavior: found \"DROP_OLDEST\"; it is \"drop_newest\" or \"drop_oldest\"",
+            "batch_size: 0 is not a number in 1..=1000000",
+            "memory_size: 1048575 is not a number in 1048576..=1099511627776",
             "destination is needed: destination = \"archive\"",
         ]
     );

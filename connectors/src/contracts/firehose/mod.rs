@@ -1,10 +1,12 @@
-//! The Kinesis Firehose connector of Greengrass V1, versions 2 to 4.
+//! The Kinesis Firehose connector of Greengrass V1, versions 1 to 5.
 //!
 //! Devices publish JSON requests or raw bytes and hear what became of them on one
 //! status topic.
 
+mod list_status;
+mod parameters;
 mod request;
-mod status;
+mod single_status;
 
 use std::borrow::Cow;
 
@@ -12,10 +14,10 @@ use perennial_rules::{TopicFilter, TopicName};
 
 use crate::{
     Accepted, Contract, ContractKind, DeliverySettings, Publish, Rejection, Report, Settings,
-    Status,
-    contracts::common::{DEFAULT_LINGER, DEFAULT_QUEUE_RECORDS, LINGER, QUEUE_RECORDS},
-    delivery_stream::{DeliveryStreamArn, EXAMPLE_ARN},
+    Status, delivery_stream::DeliveryStreamPattern, excerpt::excerpt,
 };
+
+use self::parameters::Parameters;
 
 /// The contract in the table of kinds.
 pub(crate) const KIND: ContractKind = ContractKind {
@@ -40,41 +42,62 @@ const BINARY_LEVEL: &str = "binary";
 /// - Topics of other rules are read in the same way: raw bytes behind a level `binary`,
 ///   else a JSON request. (Raw bytes on any topic are what the contract `plain` is for.)
 ///
-/// | parameter | default | |
-/// |---|---|---|
-/// | `default_delivery_stream_arn` | needed | the stream of requests that name none |
-/// | `publish_interval` | 1 s | how long a record waits for others, 0 to 900 s; 0 sends each on its own |
-/// | `delivery_stream_queue_size` | 1,000,000 | how many records wait on disk per stream before new ones are rejected |
+/// | parameter | in V1 | default | |
+/// |---|---|---|---|
+/// | `default_delivery_stream_arn` | `DefaultDeliveryStreamArn` | needed | the stream of requests that name none |
+/// | `allowed_delivery_streams` | | any | patterns of ARNs, see [`DeliveryStreamPattern`]: other streams that requests may name |
+/// | `publish_interval` | `PublishInterval` | 1 s | how long a record waits for others, 0 to 900 s; 0 sends each on its own |
+/// | `delivery_stream_queue_size` | `DeliveryStreamQueueSize` | 1,000,000 | how many records, at least 2,000, wait on disk per stream before new ones are rejected |
+/// | `memory_size` | `MemorySize` | the connector's | bytes of records in memory; kilobytes in V1 |
+/// | `status_format` | | 2 | 1: a status for each record, as of V1's version 1, and `publish_interval` is 0 by default; 2: lists, as of its versions 2 to 5 |
+/// | | `IsolationMode` | | checked, and without effect |
 struct FirehoseContract {
     default_stream: String,
+    allowed: AllowedStreams,
+    status_format: StatusFormat,
     status_topic: TopicName,
     delivery: DeliverySettings,
 }
 
+/// What streams a request may name beside the default one.
+#[derive(Debug)]
+enum AllowedStreams {
+    /// Every stream, as in V1: there it was the group role that decided.
+    Any,
+    /// Those that follow one of these.
+    Patterns(Vec<DeliveryStreamPattern>),
+}
+
+/// The form of the status documents, which two generations of V1's connector had differently.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum StatusFormat {
+    /// Of version 1: a document for each record.
+    Single,
+    /// Of versions 2 to 5: a document with a list of records.
+    List,
+}
+
 impl FirehoseContract {
     fn from_settings(settings: &mut dyn Settings) -> Option<Self> {
-        let default_stream = settings.text("default_delivery_stream_arn");
-        let linger = settings.duration("publish_interval", LINGER);
-        let queue_records = settings.integer("delivery_stream_queue_size", QUEUE_RECORDS);
-        let Some(default_stream) = default_stream else {
-            settings.missing(
-                "default_delivery_stream_arn",
-                &format!("default_delivery_stream_arn = \"{EXAMPLE_ARN}\""),
-            );
-            return None;
-        };
-        if let Err(error) = DeliveryStreamArn::parse(&default_stream) {
-            settings.refuse("default_delivery_stream_arn", error.to_string());
-            return None;
-        }
+        let parameters = Parameters::read(settings)?;
         Some(Self {
-            default_stream,
+            default_stream: parameters.default_stream,
+            allowed: parameters.allowed,
+            status_format: parameters.status_format,
             status_topic: TopicName::parse(STATUS_TOPIC).expect("a topic name"),
-            delivery: DeliverySettings::new(
-                linger.unwrap_or(DEFAULT_LINGER),
-                queue_records.unwrap_or(DEFAULT_QUEUE_RECORDS),
-            ),
+            delivery: parameters.delivery,
         })
+    }
+
+    /// Whether a request may name `stream`.
+    fn allows(&self, stream: &str) -> bool {
+        match &self.allowed {
+            AllowedStreams::Any => true,
+            AllowedStreams::Patterns(patterns) => {
+                stream == self.default_stream
+                    || patterns.iter().any(|pattern| pattern.matches(stream))
+            }
+        }
     }
 
     fn status(&self, payload: Vec<u8>) -> Status {
@@ -109,21 +132,42 @@ impl Contract for FirehoseContract {
             });
         }
         let request = request::parse(publish.payload)?;
+        let destination = request
+            .delivery_stream_arn
+            .unwrap_or(Cow::Borrowed(&self.default_stream));
+        if !self.allows(&destination) {
+            return Err(Rejection {
+                id: request.id.into_owned(),
+                code: "AccessDeniedException".to_owned(),
+                message: format!(
+                    "records may not go to {}; the gateway's allowed_delivery_streams do not have it",
+                    excerpt(&destination)
+                ),
+            });
+        }
         Ok(Accepted {
-            destination: request
-                .delivery_stream_arn
-                .unwrap_or(Cow::Borrowed(&self.default_stream)),
+            destination,
             id: request.id,
             payload: request.data,
         })
     }
 
     fn rejected(&self, rejection: &Rejection) -> Option<Status> {
-        Some(self.status(status::of_rejection(rejection)))
+        let document = match self.status_format {
+            StatusFormat::Single => single_status::of_rejection(rejection),
+            StatusFormat::List => list_status::of_rejection(rejection),
+        };
+        Some(self.status(document))
     }
 
     fn settled(&self, reports: &[Report<'_>]) -> Vec<Status> {
-        let documents = status::of_reports(reports);
+        let documents = match self.status_format {
+            StatusFormat::Single => reports
+                .iter()
+                .filter_map(single_status::of_report)
+                .collect(),
+            StatusFormat::List => list_status::of_reports(reports),
+        };
         documents
             .into_iter()
             .map(|payload| self.status(payload))

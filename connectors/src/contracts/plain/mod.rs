@@ -9,7 +9,10 @@ use perennial_rules::TopicFilter;
 use crate::{
     Accepted, Contract, ContractKind, DeliverySettings, Publish, Rejection, Report, Settings,
     Status,
-    contracts::common::{DEFAULT_LINGER, DEFAULT_QUEUE_RECORDS, LINGER, QUEUE_RECORDS},
+    contracts::common::{
+        DEFAULT_LINGER, DEFAULT_QUEUE_RECORDS, DROP_BEHAVIORS, LINGER, MEMORY_BYTES, QUEUE_RECORDS,
+        batch_size, choice,
+    },
 };
 
 /// The contract in the table of kinds.
@@ -25,7 +28,10 @@ pub(crate) const KIND: ContractKind = ContractKind {
 /// |---|---|---|
 /// | `destination` | needed | where the records go, in the words of the upstream |
 /// | `publish_interval` | 1 s | how long a record waits for others, 0 to 900 s; 0 sends each on its own |
-/// | `queue_size` | 1,000,000 | how many records wait on disk before new ones are rejected |
+/// | `queue_size` | 1,000,000 | how many records wait on disk |
+/// | `queue_drop_behavior` | `"drop_newest"` | what becomes of a record beyond them: `"drop_newest"` rejects it, `"drop_oldest"` drops the one that has waited longest |
+/// | `batch_size` | what the upstream takes | how many records go in one request at most |
+/// | `memory_size` | the connector's | bytes of records in memory |
 struct Plain {
     destination: String,
     delivery: DeliverySettings,
@@ -36,6 +42,9 @@ impl Plain {
         let destination = settings.text("destination");
         let linger = settings.duration("publish_interval", LINGER);
         let queue_records = settings.integer("queue_size", QUEUE_RECORDS);
+        let when_full = choice(settings, "queue_drop_behavior", DROP_BEHAVIORS);
+        let batch_records = batch_size(settings, "batch_size");
+        let memory_bytes = settings.size("memory_size", MEMORY_BYTES);
         let Some(destination) = destination else {
             settings.missing("destination", r#"destination = "archive""#);
             return None;
@@ -47,12 +56,18 @@ impl Plain {
             );
             return None;
         }
+        let delivery = DeliverySettings::new(
+            linger.unwrap_or(DEFAULT_LINGER),
+            queue_records.unwrap_or(DEFAULT_QUEUE_RECORDS),
+        );
         Some(Self {
             destination,
-            delivery: DeliverySettings::new(
-                linger.unwrap_or(DEFAULT_LINGER),
-                queue_records.unwrap_or(DEFAULT_QUEUE_RECORDS),
-            ),
+            delivery: DeliverySettings {
+                batch_records,
+                when_full: when_full.unwrap_or(delivery.when_full),
+                memory_bytes,
+                ..delivery
+            },
         })
     }
 }

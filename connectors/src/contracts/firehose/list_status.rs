@@ -1,7 +1,5 @@
-//! The documents on `kinesisfirehose/message/status`.
-//!
-//! `{"response": [...]}`, an entry per record, its keys in the order of the V1
-//! connector's own documents.
+//! The documents of versions 2 to 5 of V1's connector: `{"response": [...]}`, an entry
+//! per record, its keys in the order of V1's own documents.
 
 use serde::Serialize;
 
