@@ -3,10 +3,16 @@
 //! The two tables below are all that knows which kinds exist. A new kind is one
 //! folder and one line here.
 
+mod chain;
+mod channel;
 mod contract;
 mod contracts;
 mod delivery_stream;
+mod destination;
+mod excerpt;
+mod form;
 mod json;
+mod record_variables;
 mod route;
 mod settings;
 mod template;
@@ -23,10 +29,22 @@ pub use upstream::{
 };
 
 /// Every contract that a configuration can name.
-pub const CONTRACTS: &[ContractKind] = &[contracts::firehose::KIND, contracts::plain::KIND];
+pub const CONTRACTS: &[ContractKind] = &[
+    contracts::firehose::KIND,
+    contracts::iot_analytics::KIND,
+    contracts::plain::KIND,
+];
 
 /// Every upstream that a configuration can name.
-pub const UPSTREAMS: &[UpstreamKind] = &[upstreams::file::KIND, upstreams::firehose::KIND];
+pub const UPSTREAMS: &[UpstreamKind] = &[
+    upstreams::file::KIND,
+    upstreams::firehose::KIND,
+    upstreams::http::KIND,
+    upstreams::iot_analytics::KIND,
+    upstreams::kinesis::KIND,
+    upstreams::s3::KIND,
+    upstreams::sqs::KIND,
+];
 
 /// The contract that a configuration calls `name`.
 #[must_use]

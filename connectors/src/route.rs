@@ -6,140 +6,66 @@
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
-
 use crate::{
-    Attempt, Batch, BatchLimits, Record, RecordRef, Settings, Upstream, UpstreamKind,
-    delivery_stream::DeliveryStreamArn,
-    json::{TimeWriter, write_base64, write_text},
-    template::Template,
+    Attempt, Batch, BatchLimits, Outcome, Record, RecordRef, Settings, Upstream, UpstreamKind,
+    destination::DestinationTemplate, form::Form, json::TimeWriter,
 };
-
-/// What a template can take from a destination in the words of a contract.
-const VARIABLES: &[&str] = &["destination", "channel", "stream", "region", "account"];
-
-/// The separators that an AWS IoT rule's Firehose action knows.
-const SEPARATORS: [&str; 4] = ["\n", "\t", "\r\n", ","];
 
 /// Builds what is behind `kind`, with the parameters that all upstreams have.
 ///
 /// | parameter | default | |
 /// |---|---|---|
-/// | `stream`, `bucket`, ... | what the contract says | a template for the destination; each kind has a key of its own |
-/// | `envelope` | none | `"json"` wraps each record, see [`Form::Envelope`] |
-/// | `separator` | none | what is appended to each record: `"\n"`, `"\t"`, `"\r\n"` or `","` |
+/// | `stream`, `queue_url`, ... | what the contract says | a template for the destination; each kind has a key of its own |
+/// | `envelope`, `separator` | none | see [`Form`] |
 pub(crate) fn build(kind: &UpstreamKind, settings: &mut dyn Settings) -> Option<Box<dyn Upstream>> {
     let inner = (kind.build)(settings);
     let Some(key) = kind.route else {
         return inner;
     };
-    let template = template(key, settings);
-    let form = form(settings);
-    let route = Route {
-        inner: inner?,
-        template: template?,
-        form: form?,
-    };
-    match &route {
-        Route {
-            template: None,
-            form: Form::Payload { separator: "" },
-            ..
-        } => Some(route.inner),
-        _ => Some(Box::new(route)),
+    let template = DestinationTemplate::from_settings(key, settings);
+    let form = Form::from_settings(settings, "");
+    let (inner, template, form) = (inner?, template?, form?);
+    if template.is_none() && form.is_payload() {
+        return Some(inner);
     }
-}
-
-/// `None` when an error was recorded.
-fn template(key: &'static str, settings: &mut dyn Settings) -> Option<Option<Template>> {
-    let Some(text) = settings.text(key) else {
-        return Some(None);
-    };
-    match Template::parse(&text, VARIABLES) {
-        Ok(template) => Some(Some(template)),
-        Err(error) => {
-            settings.refuse(key, error.to_string());
-            None
-        }
-    }
-}
-
-/// `None` when an error was recorded.
-fn form(settings: &mut dyn Settings) -> Option<Form> {
-    let envelope = settings.text("envelope");
-    let separator = settings.text("separator").unwrap_or_default();
-    let known = |known: &&str| **known == *separator;
-    let separator = match SEPARATORS.into_iter().find(known) {
-        Some(separator) => separator,
-        None if separator.is_empty() => "",
-        None => {
-            let problem = format!(r#"found {separator:?}; it is "\n", "\t", "\r\n" or ",""#);
-            settings.refuse("separator", problem);
-            return None;
-        }
-    };
-    match envelope.as_deref() {
-        None => Some(Form::Payload { separator }),
-        Some("json") => Some(Form::Envelope { separator }),
-        Some(other) => {
-            settings.refuse("envelope", format!("found {other:?}; it is \"json\""));
-            None
-        }
-    }
+    Some(Box::new(Route {
+        inner,
+        template,
+        form,
+    }))
 }
 
 /// An upstream whose destinations and records are made of those of a contract.
 struct Route {
     inner: Box<dyn Upstream>,
-    template: Option<Template>,
+    template: Option<DestinationTemplate>,
     form: Form,
-}
-
-/// What is sent of a record.
-#[derive(Clone, Copy, Debug)]
-enum Form {
-    /// Its payload.
-    Payload {
-        /// What follows it.
-        separator: &'static str,
-    },
-    /// A JSON object with the keys `channel`, `id`, `time` (RFC 3339, UTC, milliseconds),
-    /// `topic`, `client_id` and `payload_base64`, in this order. `channel` is the destination
-    /// in the words of the contract; `id` is left out where the device gave none.
-    Envelope {
-        /// What follows it.
-        separator: &'static str,
-    },
 }
 
 impl Route {
     fn locate<'a>(&self, destination: &'a str) -> Result<Cow<'a, str>, String> {
-        let Some(template) = &self.template else {
-            return Ok(Cow::Borrowed(destination));
-        };
-        let arn = DeliveryStreamArn::parse(destination).ok();
-        if arn.is_none() && (template.uses("region") || template.uses("account")) {
-            return Err(format!(
-                "\"{destination}\" names no region and no account, which the template needs"
-            ));
+        match &self.template {
+            None => Ok(Cow::Borrowed(destination)),
+            Some(template) => template.locate(destination).map(Cow::Owned),
         }
-        Ok(Cow::Owned(template.expand(|name| {
-            Cow::Borrowed(match (name, &arn) {
-                ("channel" | "stream", Some(arn)) => arn.name(),
-                ("region", Some(arn)) => arn.region(),
-                ("account", Some(arn)) => arn.account(),
-                _ => destination,
-            })
-        })))
     }
 
     fn encode(&self, destination: &str, records: &[Record]) -> Vec<Record> {
+        if self.form.is_payload() {
+            return records.to_vec();
+        }
         let mut time = TimeWriter::default();
         let encode = |record: &Record| Record {
-            payload: self.form.encode(destination, record.into(), &mut time),
+            payload: self.payload(destination, record.into(), &mut time).into(),
             ..record.clone()
         };
         records.iter().map(encode).collect()
+    }
+
+    fn payload(&self, destination: &str, record: RecordRef<'_>, time: &mut TimeWriter) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.form.length(destination, record));
+        self.form.write(destination, record, time, &mut out);
+        out
     }
 }
 
@@ -149,12 +75,13 @@ impl Upstream for Route {
     }
 
     fn size(&self, destination: &str, record: RecordRef<'_>) -> usize {
-        if let Form::Payload { separator: "" } = self.form {
-            return self.inner.size(destination, record);
+        // One that is made of nothing right has been refused by `check`.
+        let located = self.locate(destination).unwrap_or_default();
+        if self.form.is_payload() {
+            return self.inner.size(&located, record);
         }
-        let payload = &(self.form).encode(destination, record, &mut TimeWriter::default());
-        self.inner
-            .size(destination, RecordRef { payload, ..record })
+        let payload = &self.payload(destination, record, &mut TimeWriter::default());
+        self.inner.size(&located, RecordRef { payload, ..record })
     }
 
     fn check(&self, destination: &str) -> Result<(), String> {
@@ -165,8 +92,11 @@ impl Upstream for Route {
         Box::pin(async {
             let destination = match self.locate(&batch.destination) {
                 Ok(destination) => destination.into_owned(),
-                // The inner upstream says what is wrong with it.
-                Err(_) => batch.destination.clone(),
+                Err(message) => {
+                    let code = "InvalidArgumentException".to_owned();
+                    let rejected = Outcome::Rejected { code, message };
+                    return Ok(vec![rejected; batch.records.len()]);
+                }
             };
             let records = self.encode(&batch.destination, &batch.records);
             let batch = Batch {
@@ -176,34 +106,4 @@ impl Upstream for Route {
             self.inner.send(&batch).await
         })
     }
-}
-
-impl Form {
-    fn encode(self, destination: &str, record: RecordRef<'_>, time: &mut TimeWriter) -> Bytes {
-        let (mut out, separator) = match self {
-            Self::Payload { separator } => (record.payload.to_vec(), separator),
-            Self::Envelope { separator } => (envelope(destination, record, time), separator),
-        };
-        out.extend_from_slice(separator.as_bytes());
-        out.into()
-    }
-}
-
-fn envelope(destination: &str, record: RecordRef<'_>, time: &mut TimeWriter) -> Vec<u8> {
-    let mut out = br#"{"channel":"#.to_vec();
-    write_text(destination, &mut out);
-    if !record.id.is_empty() {
-        out.extend_from_slice(br#","id":"#);
-        write_text(record.id, &mut out);
-    }
-    out.extend_from_slice(br#","time":""#);
-    time.write(record.time, &mut out);
-    out.extend_from_slice(br#"","topic":"#);
-    write_text(record.topic, &mut out);
-    out.extend_from_slice(br#","client_id":"#);
-    write_text(record.client_id, &mut out);
-    out.extend_from_slice(br#","payload_base64":""#);
-    write_base64(record.payload, &mut out);
-    out.extend_from_slice(br#""}"#);
-    out
 }

@@ -25,6 +25,16 @@ pub(crate) fn write_text(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
+/// The length of `text` as a JSON string, quotes and all.
+pub(crate) fn text_length(text: &str) -> usize {
+    let escaped = |byte: u8| match byte {
+        b'"' | b'\\' | 0x08 | b'\t' | b'\n' | 0x0c | b'\r' => 2,
+        0..0x20 => LONGEST,
+        _ => 1,
+    };
+    2 + text.bytes().map(escaped).sum::<usize>()
+}
+
 /// Writes `block` to `room`, which is long enough, and says how long it has become.
 fn escape(block: &[u8], room: &mut [u8]) -> usize {
     let (mut read, mut written) = (0, 0);
@@ -147,6 +157,7 @@ mod tests {
             ]
         ) {
             prop_assert_eq!(written(&text), serde_json::to_string(&text).unwrap());
+            prop_assert_eq!(text_length(&text), written(&text).len());
         }
     }
 }

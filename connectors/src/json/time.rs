@@ -3,6 +3,9 @@
 const MILLIS_PER_SECOND: u64 = 1_000;
 const MILLIS_PER_DAY: u64 = 86_400 * MILLIS_PER_SECOND;
 
+/// The last millisecond of the year 9999.
+const LAST_OF_9999: u64 = 253_402_300_799_999;
+
 /// Writes times, quickly when they are of the same day.
 #[derive(Debug)]
 pub(crate) struct TimeWriter {
@@ -18,6 +21,19 @@ impl Default for TimeWriter {
 }
 
 impl TimeWriter {
+    /// The length of what is written for `millis`.
+    pub(crate) fn length(millis: u64) -> usize {
+        // Years of more than four digits are the only texts that are longer.
+        match millis {
+            0..=LAST_OF_9999 => "2026-11-20T10:15:30.123Z".len(),
+            _ => {
+                let mut text = Vec::new();
+                Self::default().write(millis, &mut text);
+                text.len()
+            }
+        }
+    }
+
     /// Appends milliseconds since the Unix epoch as `2026-11-20T10:15:30.123Z`.
     pub(crate) fn write(&mut self, millis: u64, out: &mut Vec<u8>) {
         let day = millis / MILLIS_PER_DAY;
@@ -37,6 +53,15 @@ impl TimeWriter {
         write_digits::<3>(millis, out);
         out.push(b'Z');
     }
+}
+
+/// The parts of a time as RFC 3339 has them: `2026`, `11`, `20`, `10`, `15`, `30`.
+pub(crate) fn time_parts(millis: u64) -> [String; 6] {
+    let mut text = Vec::new();
+    TimeWriter::default().write(millis, &mut text);
+    let text = String::from_utf8_lossy(&text);
+    let mut parts = text.split(['-', 'T', ':', '.']);
+    std::array::from_fn(|_| parts.next().unwrap_or_default().to_owned())
 }
 
 /// A day since the Unix epoch, and how it is written.
@@ -104,6 +129,12 @@ mod tests {
         ] {
             assert_eq!(time(millis), text);
         }
+    }
+
+    #[test]
+    fn a_time_is_taken_apart() {
+        let parts = time_parts(1_795_169_730_123);
+        assert_eq!(parts, ["2026", "11", "20", "10", "15", "30"]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use perennial_connectors::{
     Batch, Contract, Outcome, Record, Settings, Upstream, contract, upstream,
 };
-use perennial_doubles::FirehoseDouble;
+use perennial_doubles::{Call, Double, FirehoseCall};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
@@ -199,48 +199,77 @@ pub(crate) fn all_delivered(outcomes: &[Outcome], count: usize) -> bool {
     outcomes.len() == count && outcomes.iter().all(delivered)
 }
 
-/// A Firehose double, and a folder with credentials for it.
-pub(crate) struct Firehose {
-    pub(crate) double: FirehoseDouble,
-    pub(crate) folder: TempDir,
-}
+/// A folder with a file of credentials in it.
+pub(crate) struct CredentialsFile(TempDir);
 
-impl Firehose {
-    pub(crate) async fn start() -> Self {
-        let firehose = Self {
-            double: FirehoseDouble::start().await.unwrap(),
-            folder: tempfile::tempdir().unwrap(),
-        };
-        firehose.write_credentials("AKIDTEST");
-        firehose
+impl CredentialsFile {
+    pub(crate) fn new(access_key: &str) -> Self {
+        let file = Self(tempfile::tempdir().unwrap());
+        file.write(access_key);
+        file
     }
 
-    pub(crate) fn credentials_file(&self) -> PathBuf {
-        self.folder.path().join("credentials")
+    pub(crate) fn path(&self) -> PathBuf {
+        self.0.path().join("credentials")
     }
 
-    pub(crate) fn write_credentials(&self, access_key: &str) {
+    pub(crate) fn write(&self, access_key: &str) {
         let secret = "aws_secret_access_key = secret";
         let text = format!(
             "[default]\naws_access_key_id = {access_key}\n{secret}\n\
              [other]\naws_access_key_id = AKIDOTHER\n{secret}\n"
         );
-        fs::write(self.credentials_file(), text).unwrap();
+        fs::write(self.path(), text).unwrap();
+    }
+
+    /// The settings that lead to the service at `url`, with `more` among them.
+    pub(crate) fn settings(&self, url: &str, more: Value) -> Value {
+        let mut settings = json!({
+            "endpoint_url": url,
+            "credentials_file": self.path(),
+            "timeout": 10,
+        });
+        let Value::Object(more) = more else {
+            panic!("settings are an object");
+        };
+        for (key, value) in more {
+            settings[key] = value;
+        }
+        settings
+    }
+}
+
+/// A double of a service, and credentials for it.
+pub(crate) struct Service<C: Call> {
+    pub(crate) double: Double<C>,
+    credentials: CredentialsFile,
+}
+
+pub(crate) type Firehose = Service<FirehoseCall>;
+
+impl<C: Call> Service<C> {
+    pub(crate) async fn start() -> Self {
+        Self {
+            double: Double::start().await.unwrap(),
+            credentials: CredentialsFile::new("AKIDTEST"),
+        }
+    }
+
+    pub(crate) fn credentials_file(&self) -> PathBuf {
+        self.credentials.path()
+    }
+
+    pub(crate) fn write_credentials(&self, access_key: &str) {
+        self.credentials.write(access_key);
     }
 
     /// The settings that lead to the double, with `more` among them.
     pub(crate) fn settings(&self, more: Value) -> Value {
-        let mut settings = json!({
-            "endpoint_url": self.double.url(),
-            "credentials_file": self.credentials_file(),
-            "timeout": 10,
-        });
-        for (key, value) in more.as_object().expect("settings are an object") {
-            settings[key] = value.clone();
-        }
-        settings
+        self.credentials.settings(&self.double.url(), more)
     }
+}
 
+impl Firehose {
     pub(crate) fn upstream(&self) -> Box<dyn Upstream> {
         build_upstream("firehose", self.settings(json!({})))
     }
@@ -248,7 +277,7 @@ impl Firehose {
 
 /// The payloads in the files of a file upstream, the oldest first.
 pub(crate) fn payloads_in(directory: &std::path::Path) -> Vec<Bytes> {
-    lines_in(directory).iter().map(payload_of).collect()
+    lines_in(directory).iter().map(payload_in).collect()
 }
 
 /// The lines in the files of a file upstream, the oldest first.
@@ -275,7 +304,8 @@ pub(crate) fn lines_in(directory: &std::path::Path) -> Vec<Value> {
     lines
 }
 
-fn payload_of(line: &Value) -> Bytes {
+/// The payload of a record that was written as JSON.
+pub(crate) fn payload_in(line: &Value) -> Bytes {
     use base64::{Engine, engine::general_purpose::STANDARD};
     match (&line["payload"], &line["payload_base64"]) {
         (Value::String(text), Value::Null) => Bytes::copy_from_slice(text.as_bytes()),

@@ -11,8 +11,8 @@ use std::{
 };
 
 use aws_config::{
-    BehaviorVersion, Region, SdkConfig, profile::ProfileFileCredentialsProvider,
-    provider_config::ProviderConfig, retry::RetryConfig,
+    BehaviorVersion, Region, SdkConfig, identity::IdentityCache,
+    profile::ProfileFileCredentialsProvider, provider_config::ProviderConfig, retry::RetryConfig,
     stalled_stream_protection::StalledStreamProtectionConfig, timeout::TimeoutConfig,
 };
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
@@ -24,7 +24,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use crate::{Batch, FailureClass, Outcome, SendError};
 
-use super::{Access, Failure, reject_all};
+use super::{Access, Failure, iot_credentials::IotCredentials, reject_all};
 
 /// How many clients are kept. Devices may name streams in any region; beyond this many
 /// the clients of earlier regions are made anew.
@@ -37,6 +37,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(in crate::upstreams) struct Clients<C> {
     access: Access,
     make: fn(&SdkConfig) -> C,
+    iot_credentials: Option<IotCredentials>,
     http: Mutex<Option<SharedHttpClient>>,
     by_region: Mutex<HashMap<Option<String>, C>>,
 }
@@ -44,7 +45,10 @@ pub(in crate::upstreams) struct Clients<C> {
 impl<C: Clone> Clients<C> {
     /// Connects nothing and reads nothing.
     pub(in crate::upstreams) fn new(access: Access, make: fn(&SdkConfig) -> C) -> Self {
+        let iot_credentials = access.iot_credentials.clone();
         Self {
+            iot_credentials: iot_credentials
+                .map(|settings| IotCredentials::new(settings, access.timeout())),
             access,
             make,
             http: Mutex::default(),
@@ -83,6 +87,9 @@ impl<C: Clone> Clients<C> {
                     // The SDK keeps what it has read of credentials and profiles, and would
                     // not see them mended.
                     locked(&self.by_region).remove(&self.key(region));
+                    if let Some(provider) = &self.iot_credentials {
+                        provider.refused(&error.code);
+                    }
                 }
                 Err(error)
             }
@@ -106,7 +113,11 @@ impl<C: Clone> Clients<C> {
             .timeout_config(self.timeouts())
             // Requests and answers are small and whole; the timeouts bound a stalled one.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-        if let Some(file) = &self.access.credentials_file {
+        if let Some(provider) = &self.iot_credentials {
+            loader = loader
+                .credentials_provider(provider.clone())
+                .identity_cache(IdentityCache::no_cache());
+        } else if let Some(file) = &self.access.credentials_file {
             loader = loader.credentials_provider(self.credentials_in(file, region.clone()));
         } else if let Some(profile) = &self.access.profile {
             loader = loader.profile_name(profile);

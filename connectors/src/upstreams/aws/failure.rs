@@ -8,6 +8,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use crate::{
     FailureClass::{self, NoAccess, Refused, Throttled, Unavailable},
     SendError,
+    chain::{chain, find},
 };
 
 /// What a service's error types mean.
@@ -21,6 +22,21 @@ pub(in crate::upstreams) struct Rules {
     pub(in crate::upstreams) refused: &'static [&'static str],
     /// The operator mends it; what is wrong with credentials is known beside these.
     pub(in crate::upstreams) no_access: &'static [&'static str],
+}
+
+impl Rules {
+    /// What an error type says by itself; `None` for one that leaves it to the rest of the answer.
+    pub(in crate::upstreams) fn class(self, code: &str) -> Option<FailureClass> {
+        if self.refused.contains(&code) {
+            Some(Refused)
+        } else if CREDENTIALS.contains(&code) || self.no_access.contains(&code) {
+            Some(NoAccess)
+        } else if THROTTLED.contains(&code) {
+            Some(Throttled)
+        } else {
+            None
+        }
+    }
 }
 
 /// An answer that cannot be read.
@@ -50,7 +66,10 @@ const CREDENTIALS: [&str; 18] = [
 ];
 
 /// The error types that say that there are too many requests.
-const THROTTLED: [&str; 9] = [
+const THROTTLED: [&str; 12] = [
+    "KMS.ThrottlingException",
+    "KMSThrottlingException",
+    "KmsThrottled",
     "LimitExceededException",
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
@@ -86,10 +105,18 @@ impl Failure {
     where
         E: Error + ProvideErrorMetadata + 'static,
     {
+        // A provider of credentials that is ours has sorted its failure already.
+        if let Some(sorted) = find::<SendError>(error) {
+            return Self::Unsent(sorted.clone());
+        }
         match error {
             SdkError::ServiceError(service) => {
                 let status = service.raw().status().as_u16();
                 let meta = service.err().meta();
+                // What reads the answer takes one that it cannot read for an error.
+                if service.raw().status().is_success() && meta.code().is_none() {
+                    return Self::malformed(chain(service.err()));
+                }
                 of_service(meta.code(), meta.message(), status, rules)
             }
             SdkError::TimeoutError(_) => unsent(Unavailable, "TimeoutError", chain(error)),
@@ -136,15 +163,8 @@ fn of_service(code: Option<&str>, message: Option<&str>, status: u16, rules: Rul
         let code = code.to_owned();
         return Failure::Rejected { code, message };
     }
-    let class = if rules.refused.contains(&code) {
-        Refused
-    } else if CREDENTIALS.contains(&code) || rules.no_access.contains(&code) {
-        NoAccess
-    } else if THROTTLED.contains(&code) {
-        Throttled
-    } else {
-        class_of_status(status)
-    };
+    let by_status = || class_of_status(status);
+    let class = rules.class(code).unwrap_or_else(by_status);
     unsent(class, code, message)
 }
 
@@ -160,16 +180,4 @@ fn class_of_status(status: u16) -> FailureClass {
 
 fn unsent(class: FailureClass, code: &str, message: String) -> Failure {
     Failure::Unsent(SendError::new(class, code, message))
-}
-
-/// An error and its causes in one line, since only the innermost says which host or file.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

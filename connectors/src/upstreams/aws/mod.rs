@@ -4,15 +4,18 @@
 mod access;
 mod clients;
 mod failure;
+mod group;
+mod iot_credentials;
 
 use std::{future::Future, time::Duration};
 
 use tokio::time::timeout;
 
 pub(super) use self::{
-    access::Access,
+    access::{Access, is_http_url},
     clients::Clients,
     failure::{Failure, Rules},
+    group::{Groups, digest},
 };
 use crate::{Batch, FailureClass, Outcome, SendError};
 

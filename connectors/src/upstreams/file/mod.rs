@@ -3,7 +3,6 @@
 //! A record is delivered when its line is synced to the disk. Lines are never cut:
 //! what a crash or a full disk left of a batch is removed before the next is written.
 
-mod line;
 mod writer;
 
 use std::{
@@ -16,10 +15,8 @@ use tokio::{sync::Mutex as AsyncMutex, task};
 use crate::{
     Attempt, Batch, BatchLimits, FailureClass, Outcome, SendError, Settings, Upstream,
     UpstreamKind,
-    upstreams::file::{
-        line::LineEncoder,
-        writer::{WriteError, Writer},
-    },
+    json::RecordWriter,
+    upstreams::file::writer::{WriteError, Writer},
 };
 
 /// The upstream in the table of kinds.
@@ -113,10 +110,11 @@ impl FileUpstream {
         let mut lines =
             std::mem::take(&mut *self.spare.lock().unwrap_or_else(PoisonError::into_inner));
         lines.clear();
-        let mut encoder = LineEncoder::new(&batch.destination);
+        let mut writer = RecordWriter::new(&batch.destination);
         let mut turn_ends = ENCODE_SLICE;
         for record in &batch.records {
-            encoder.encode(record, &mut lines);
+            writer.write(record.into(), &mut lines);
+            lines.push(b'\n');
             if lines.len() >= turn_ends {
                 turn_ends = lines.len() + ENCODE_SLICE;
                 task::yield_now().await;
