@@ -3,8 +3,12 @@
 mod banner;
 mod check;
 mod connectors;
+mod dead_letters;
 mod logs;
+mod place;
+mod queues;
 mod run;
+mod table;
 
 use std::{
     error::Error,
@@ -15,10 +19,14 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 use perennial::{
+    admin::AccessError,
     config::{ConfigErrors, Source},
     gateway::StartError,
 };
+use serde::Serialize;
 use tracing_subscriber::filter::Targets;
+
+use self::{dead_letters::DeadLettersCommand, queues::QueuesArgs};
 
 const EXAMPLES: &str = "\
 Without a configuration:
@@ -31,6 +39,7 @@ Examples:
   perennial config > perennial.toml            take that configuration as a beginning
   perennial check --config perennial.toml      read one without running it
   perennial run --config perennial.toml        run it
+  perennial queues --config perennial.toml     ask it how full its queues are
 
 Exit codes:
   0  done, or stopped by SIGINT or SIGTERM with everything kept
@@ -64,6 +73,12 @@ enum Command {
     Config,
     /// List the contracts and upstreams that a connector can be made of
     Connectors,
+    /// Show how full the queues are and how their records fare, also when no gateway runs
+    Queues(QueuesArgs),
+    /// Look at records that will not be sent, send them again or drop them, also when no gateway
+    /// runs
+    #[command(subcommand)]
+    DeadLetters(DeadLettersCommand),
 }
 
 #[derive(Args, Debug)]
@@ -105,20 +120,31 @@ impl Cli {
             Some(Command::Check(args)) => check::check(&args.config),
             Some(Command::Config) => print(Source::embedded().as_str()),
             Some(Command::Connectors) => print(&connectors::list()),
+            Some(Command::Queues(args)) => queues::queues(&args),
+            Some(Command::DeadLetters(command)) => dead_letters::dead_letters(&command),
         }
     }
 }
 
 /// Writes `text` to stdout; a reader who has read enough is no failure.
 fn print(text: &str) -> Result<(), Failure> {
+    print_bytes(text.as_bytes())
+}
+
+/// Writes `bytes` to stdout as they are.
+fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
-    let written = stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush());
+    let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Output(error)),
         _ => Ok(()),
     }
+}
+
+/// `what` as a line of JSON.
+fn json(what: &impl Serialize) -> Result<String, Failure> {
+    let text = serde_json::to_string(what).map_err(|error| Failure::Output(error.into()))?;
+    Ok(text + "\n")
 }
 
 /// Why a command did not do what was asked for.
@@ -141,6 +167,19 @@ pub(crate) enum Failure {
     Hurried,
     #[error("the log says why")]
     Logged,
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    #[error(
+        "this would drop all dead letters; say which by name, by a filter such as `--reason CODE`, \
+         or say `--yes`"
+    )]
+    NotAllWithoutYes,
+    #[error("not all were done: {0}")]
+    StoppedEarly(String),
+    #[error("there are no dead letters {0}")]
+    NoSuchLetters(String),
+    #[error("some cannot be sent again")]
+    Skipped,
 }
 
 impl Failure {
@@ -167,7 +206,7 @@ impl Failure {
     /// What the process ends with.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Config(_) => ExitCode::from(2),
+            Self::Config(_) | Self::NotAllWithoutYes => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }
     }

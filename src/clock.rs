@@ -6,7 +6,8 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The time of day, in milliseconds since the Unix epoch; zero where the clock stands before it.
-pub(crate) fn unix_millis() -> u64 {
+#[must_use]
+pub fn unix_millis() -> u64 {
     #[expect(clippy::disallowed_methods, reason = "this is the clock module")]
     let now = SystemTime::now();
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -5,6 +5,7 @@
 //! - A relative `data_dir` begins in the current directory, as for every command that
 //!   is started from a shell; relative paths in parameters begin in `data_dir`.
 
+mod admin;
 mod connectors;
 mod limits;
 mod listeners;
@@ -28,7 +29,7 @@ use perennial_broker::{Limits, ListenerConfig, store::StoreConfig};
 use perennial_connectors::{Contract, Upstream};
 use perennial_rules::TopicFilter;
 
-use crate::delivery::ConnectorSettings;
+use crate::{admin::AdminConfig, delivery::ConnectorSettings};
 
 pub use problems::{ConfigErrors, Place, Problem};
 pub use source::Source;
@@ -49,6 +50,8 @@ pub struct Config {
     pub worker_threads: Option<usize>,
     /// Where MQTT is served in the clear; at least one.
     pub listeners: Vec<ListenerConfig>,
+    /// Where metrics are served on the network.
+    pub admin: AdminConfig,
     /// What one client, or all of them, may use.
     pub limits: Limits,
     /// How messages are kept.

@@ -1,6 +1,6 @@
 //! The running gateway: builds all parts, hands back what is running, stops it.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use perennial_broker::{
     Bound, Broker, BrokerCounters, Hooks, ListenError,
@@ -9,13 +9,16 @@ use perennial_broker::{
 use tracing::{error, info};
 
 use crate::{
+    admin::{Admin, AdminError, RunningAdmin, Subject},
     config::{Config, ConnectorConfig},
     delivery::{Connector, Delivery, StatusSink},
     ingest::{Ingest, StatusPublisher},
+    operator::{Destinations, Operator},
 };
 
 /// A gateway that serves devices.
 pub struct Gateway {
+    admin: RunningAdmin,
     broker: Broker,
     delivery: Arc<Delivery>,
     store: Store,
@@ -32,12 +35,14 @@ impl Gateway {
             // What this runs on was made by whoever called.
             worker_threads: _,
             listeners,
+            admin,
             limits,
             store,
             connectors,
             rules,
         } = config;
-        let store = open_store(data_dir, store).await?;
+        let store = open_store(data_dir.clone(), store).await?;
+        let admin = Admin::listen(&data_dir, admin).await?;
         let connectors: Vec<_> = connectors.into_iter().map(connector).collect();
         let rules: Vec<_> = rules
             .into_iter()
@@ -62,7 +67,14 @@ impl Gateway {
                 return Err(error.into());
             }
         }
+        let destinations: Arc<dyn Destinations> = Arc::clone(&delivery) as _;
+        let admin = admin.serve(Subject {
+            delivery: Arc::clone(&delivery),
+            operator: Operator::new(store.clone(), destinations),
+            broker: Box::new(broker.counting()),
+        });
         Ok(Gateway {
+            admin,
             broker,
             delivery,
             store,
@@ -73,6 +85,12 @@ impl Gateway {
     #[must_use]
     pub fn addresses(&self) -> &[Bound] {
         self.broker.bound()
+    }
+
+    /// Where metrics are served on TCP, if they are, with the port that was chosen.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.admin.address()
     }
 
     /// What the broker has counted.
@@ -89,6 +107,7 @@ impl Gateway {
 
     /// Says goodbye to clients, lets requests in flight end, keeps the rest, and closes the store.
     pub async fn stop(self) {
+        self.admin.stop().await;
         self.broker.stop().await;
         self.delivery.stop().await;
         let store = self.store;
@@ -147,6 +166,9 @@ pub enum StartError {
     /// An address is taken or not ours.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The address for metrics is taken or not ours.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
     /// The store was not opened to the end.
     #[error("opening the store was interrupted")]
     Interrupted {

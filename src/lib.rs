@@ -3,10 +3,12 @@
 //! The binary parses arguments and calls this library, and so do the tests: [`gateway::Gateway`]
 //! is the whole process but its signals.
 
-mod clock;
+pub mod admin;
+pub mod clock;
 pub mod config;
 pub mod delivery;
 pub mod gateway;
 mod ingest;
+pub mod operator;
 pub mod record;
 mod reminder;

@@ -6,8 +6,9 @@
 //!
 //! A record is: version, time (u64), id, topic, client id, payload to the end. A
 //! dead letter is: version, when (u64), attempts (u32), destination, code, message,
-//! then the record's bytes as they lay in the queue. Numbers are little endian;
-//! a text is its length as a LEB128 number and its bytes.
+//! then the record's bytes as they lay in the queue. One that was moved in its queue
+//! is: version, the sequence that it had first (u64), its bytes as they lay there.
+//! Numbers are little endian; a text is its length as a LEB128 number and its bytes.
 
 use bytes::{Buf, Bytes};
 use bytestring::ByteString;
@@ -15,6 +16,7 @@ use perennial_connectors::{Record, RecordRef};
 
 const RECORD_VERSION: u8 = 1;
 const DEAD_LETTER_VERSION: u8 = 1;
+const MOVED_DEAD_LETTER_VERSION: u8 = 2;
 
 /// Appends the bytes of `record` to `buf`.
 pub fn write(buf: &mut Vec<u8>, record: &RecordRef<'_>) {
@@ -130,11 +132,32 @@ pub struct DeadLetter {
     pub record: Bytes,
 }
 
+/// Appends the bytes of a letter that lay at `sequence`, so that it keeps that as its name
+/// wherever it lies; `letter` can be corrupt.
+pub fn write_moved_dead_letter(buf: &mut Vec<u8>, sequence: u64, letter: &[u8]) {
+    if letter.first() != Some(&MOVED_DEAD_LETTER_VERSION) {
+        buf.push(MOVED_DEAD_LETTER_VERSION);
+        buf.extend_from_slice(&sequence.to_le_bytes());
+    }
+    buf.extend_from_slice(letter);
+}
+
+/// The sequence that a letter at `sequence` had first, and its bytes as they lay there.
+#[must_use]
+pub fn unmoved_dead_letter(sequence: u64, letter: Bytes) -> (u64, Bytes) {
+    let mut moved = letter.clone();
+    match (moved.try_get_u8(), moved.try_get_u64_le()) {
+        (Ok(MOVED_DEAD_LETTER_VERSION), Ok(first)) => (first, moved),
+        _ => (sequence, letter),
+    }
+}
+
 /// Reads a dead letter; its fields are slices of `bytes`.
 ///
 /// # Errors
 /// What is wrong with the bytes; the record inside is not looked at.
-pub fn read_dead_letter(mut bytes: Bytes) -> Result<DeadLetter, CorruptRecord> {
+pub fn read_dead_letter(bytes: Bytes) -> Result<DeadLetter, CorruptRecord> {
+    let (_, mut bytes) = unmoved_dead_letter(0, bytes);
     let version = bytes
         .try_get_u8()
         .map_err(|_| CorruptRecord::Short("version"))?;
@@ -338,6 +361,36 @@ mod tests {
         assert_eq!(
             &read_dead_letter(buf.into()).unwrap().record[..],
             b"\xff\xfe"
+        );
+    }
+
+    #[test]
+    fn a_letter_that_is_moved_keeps_its_first_sequence_and_its_bytes() {
+        let letter = DeadLetterRef {
+            destination: "stream",
+            code: "CorruptRecord",
+            message: "no",
+            when: 5,
+            attempts: 0,
+            record: DeadRecord::Raw(b"\xff\xfe"),
+        };
+        let (mut whole, corrupt) = (Vec::new(), b"\x09?".to_vec());
+        write_dead_letter(&mut whole, &letter);
+        for letter in [whole.clone(), corrupt, Vec::new()] {
+            let (mut once, mut twice) = (Vec::new(), Vec::new());
+            write_moved_dead_letter(&mut once, 17, &letter);
+            write_moved_dead_letter(&mut twice, 900, &once);
+            assert_eq!(once, twice);
+            let (sequence, bytes) = unmoved_dead_letter(900, once.into());
+            assert_eq!((sequence, &bytes[..]), (17, &letter[..]));
+            let (sequence, bytes) = unmoved_dead_letter(3, letter.clone().into());
+            assert_eq!((sequence, &bytes[..]), (3, &letter[..]));
+        }
+        let mut moved = Vec::new();
+        write_moved_dead_letter(&mut moved, 17, &whole);
+        assert_eq!(
+            read_dead_letter(moved.into()),
+            read_dead_letter(whole.into())
         );
     }
 }

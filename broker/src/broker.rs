@@ -88,6 +88,12 @@ impl Broker {
         self.core.snapshot()
     }
 
+    /// What is counted, to be asked at any time and also by others.
+    pub fn counting(&self) -> impl Fn() -> BrokerCounters + Send + Sync + 'static {
+        let core = Arc::clone(&self.core);
+        move || core.snapshot()
+    }
+
     /// Accepts nobody, says goodbye to everybody, and waits until they have left.
     pub async fn stop(self) {
         self.core.stop.cancel();

@@ -1,7 +1,7 @@
 //! The few lines about a gateway that a person reads first.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{self, PathBuf},
 };
 
@@ -40,8 +40,9 @@ impl Banner {
         }
     }
 
-    /// What is defined, a line each; the listeners are where they are configured or bound.
-    pub(super) fn defines(&self, listeners: &[Bound]) -> String {
+    /// What is defined, a line each; the listeners are where they are configured or bound, and
+    /// so are metrics where they are on TCP.
+    pub(super) fn defines(&self, listeners: &[Bound], metrics: Option<SocketAddr>) -> String {
         let mut text = String::new();
         for listener in self.speaking(Protocol::Mqtt, listeners) {
             text += &format!("  listening  {listener}\n");
@@ -51,6 +52,9 @@ impl Banner {
                 Bound::Tcp(address) => format!("  websocket  ws://{address}/mqtt\n"),
                 Bound::Unix(path) => format!("  websocket  {}\n", path.display()),
             };
+        }
+        if let Some(address) = metrics {
+            text += &format!("  metrics    http://{address}/metrics\n");
         }
         text += &format!("  data       {}\n", self.data_dir.display());
         for Row { name, way } in &self.connectors {
@@ -63,8 +67,8 @@ impl Banner {
     }
 
     /// What a gateway says that has started, with two commands to try.
-    pub(super) fn running(&self, listeners: &[Bound]) -> String {
-        let defines = self.defines(listeners);
+    pub(super) fn running(&self, listeners: &[Bound], metrics: Option<SocketAddr>) -> String {
+        let defines = self.defines(listeners, metrics);
         let version = env!("CARGO_PKG_VERSION");
         let mut text = format!("perennial {version} is running\n{defines}");
         if let Some(listener) = self.speaking(Protocol::Mqtt, listeners).next() {
@@ -165,7 +169,7 @@ try it, the first command in a terminal of its own
   mosquitto_pub -h 127.0.0.1 -p 40000 -q 1 -t kinesisfirehose/message -m '{{"id":"1","request":{{"data":"hello"}}}}'
 "#
         );
-        assert_eq!(Banner::of(&config).running(&[listening]), expected);
+        assert_eq!(Banner::of(&config).running(&[listening], None), expected);
     }
 
     #[test]
@@ -175,7 +179,7 @@ try it, the first command in a terminal of its own
             .read()
             .unwrap();
         let listening = Bound::Tcp("[::]:1883".parse().unwrap());
-        let told = Banner::of(&config).running(&[listening]);
+        let told = Banner::of(&config).running(&[listening], None);
         assert!(
             told.contains("none: messages pass between clients"),
             "{told}"
@@ -203,7 +207,7 @@ try it, the first command in a terminal of its own
             Bound::Unix("/run/mqtt.sock".into()),
             Bound::Tcp("127.0.0.1:8080".parse().unwrap()),
         ];
-        let told = Banner::of(&config).running(&listeners);
+        let told = Banner::of(&config).running(&listeners, None);
         let lines: Vec<_> = told.lines().skip(1).take(3).collect();
         let expected = [
             "  listening  /run/mqtt.sock",
@@ -216,7 +220,17 @@ try it, the first command in a terminal of its own
             "{told}"
         );
         // No command of mosquitto speaks WebSocket.
-        let told = Banner::of(&config).running(&[]);
+        let told = Banner::of(&config).running(&[], None);
         assert!(!told.contains("mosquitto"), "{told}");
+    }
+
+    #[test]
+    fn metrics_are_told_where_they_are_on_tcp() {
+        let config = Config::embedded();
+        let metrics = "127.0.0.1:9464".parse().unwrap();
+        let told = Banner::of(&config).defines(&[], Some(metrics));
+        let line = "  metrics    http://127.0.0.1:9464/metrics\n";
+        assert!(told.contains(line), "{told}");
+        assert!(!Banner::of(&config).defines(&[], None).contains("metrics"));
     }
 }

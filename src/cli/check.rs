@@ -15,6 +15,7 @@ pub(super) fn check(path: &Path) -> Result<(), Failure> {
         ListenAddress::Tcp(address) => Bound::Tcp(*address),
         ListenAddress::Unix { path, .. } => Bound::Unix(path.clone()),
     });
-    let defines = Banner::of(&config).defines(&addresses.collect::<Vec<_>>());
+    let addresses: Vec<_> = addresses.collect();
+    let defines = Banner::of(&config).defines(&addresses, config.admin.address);
     print(&format!("{}: no errors\n{defines}", path.display()))
 }

@@ -2,10 +2,7 @@
 
 use std::io;
 
-use perennial::{
-    config::{Config, Source},
-    gateway::Gateway,
-};
+use perennial::{config::Config, gateway::Gateway};
 use tokio::{
     runtime::Builder,
     select,
@@ -13,11 +10,12 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-use super::{Failure, RunArgs, banner::Banner, logs, print};
+use super::{Failure, RunArgs, banner::Banner, logs, place::Place, print};
 
 /// Runs a gateway until a signal or its store ends it.
 pub(super) fn run(args: RunArgs) -> Result<(), Failure> {
-    let config = source(&args)?.read()?;
+    let source = Place::source(args.config.as_ref(), args.data_dir.as_ref())?;
+    let config = source.read()?;
     logs::start(args.log_json, args.log_level);
     let mut runtime = Builder::new_multi_thread();
     if let Some(threads) = config.worker_threads {
@@ -36,17 +34,6 @@ pub(super) fn run(args: RunArgs) -> Result<(), Failure> {
     })
 }
 
-fn source(args: &RunArgs) -> Result<Source, Failure> {
-    let source = match &args.config {
-        Some(path) => Source::file(path)?,
-        None => Source::embedded(),
-    };
-    Ok(match &args.data_dir {
-        Some(data_dir) => source.with_data_dir(data_dir.clone()),
-        None => source,
-    })
-}
-
 async fn serve(config: Config, only_logs: bool) -> Result<(), Failure> {
     let mut signals = Signals::new().map_err(Failure::Process)?;
     let banner = Banner::of(&config);
@@ -54,7 +41,9 @@ async fn serve(config: Config, only_logs: bool) -> Result<(), Failure> {
         gateway = Gateway::start(config) => gateway?,
         () = signals.next() => return Ok(()),
     };
-    if !only_logs && let Err(failure) = print(&banner.running(gateway.addresses())) {
+    if !only_logs
+        && let Err(failure) = print(&banner.running(gateway.addresses(), gateway.metrics_address()))
+    {
         warn!(
             error = failure.in_words(),
             "running, but nobody could be told"

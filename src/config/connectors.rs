@@ -53,7 +53,10 @@ impl Connectors {
     fn connector(&self, section: &mut Section<'_>) -> Written {
         let name = self.name(section);
         let contract = contract(section);
-        let upstream = self.upstream(section);
+        let region = contract
+            .as_ref()
+            .and_then(|contract| contract.built.publish_region());
+        let upstream = self.upstream(section, region);
         let delivery = delivery(section);
         if let (Some(contract), Some(upstream)) = (&contract, &upstream)
             && let Some(destination) = contract.built.default_destination()
@@ -93,11 +96,28 @@ impl Connectors {
         Some(name)
     }
 
-    fn upstream(&self, section: &mut Section<'_>) -> Option<Built<Box<dyn Upstream>>> {
+    /// The upstream, in the `region` that the contract's parameters name.
+    fn upstream(
+        &self,
+        section: &mut Section<'_>,
+        region: Option<&str>,
+    ) -> Option<Built<Box<dyn Upstream>>> {
         let mut parameters = section.table("upstream_parameters");
+        if let Some(region) = region {
+            parameters.supply("region", region);
+        }
         let kinds = UPSTREAMS.iter().map(|kind| (kind.name, kind));
         let kind = kind(section, "upstream", "upstream = \"file\"", kinds)?;
         let built = kind.build(&mut parameters);
+
+        if let (Some(region), Some(written)) = (region, parameters.text_of("region"))
+            && written != region
+        {
+            let problem = format!(
+                "it is {written:?}, and the region among the contract's parameters is {region:?}; one is enough"
+            );
+            parameters.refuse("region", problem);
+        }
 
         // Two that write to one place would undo each other's lines.
         let path = parameters.path_of("path");

@@ -10,8 +10,8 @@ use perennial_connectors::Settings;
 use toml::de::DeTable;
 
 use super::{
-    Config, DEFAULT_DATA_DIR, connectors::Connectors, limits, listeners, problems::Problems, rules,
-    section::Section,
+    Config, DEFAULT_DATA_DIR, admin, connectors::Connectors, limits, listeners, problems::Problems,
+    rules, section::Section,
 };
 
 /// Reads `document`; where something is wrong, a default stands in and the problem is in
@@ -32,6 +32,7 @@ pub(super) fn document(
 
     let worker_threads = root.count("worker_threads", 1..=64);
     let listeners = listeners::read(&mut root);
+    let admin = admin::read(root.table("admin"));
     let limits = limits::read(root.table("limits"));
     let store = store(root.table("store"), &data_dir);
     let connectors = Connectors::read(&mut root);
@@ -41,6 +42,7 @@ pub(super) fn document(
         data_dir,
         worker_threads,
         listeners,
+        admin,
         limits,
         store,
         connectors: connectors.into_configs(),

@@ -5,7 +5,7 @@
 //!   reports them all.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     ops::RangeInclusive,
     path::{Path, PathBuf},
@@ -37,6 +37,8 @@ pub(super) struct Section<'a> {
     /// Where relative paths begin.
     base: PathBuf,
     asked: BTreeSet<String>,
+    /// Texts that count as written where nothing is.
+    supplied: BTreeMap<&'static str, String>,
     problems: &'a Problems,
 }
 
@@ -49,6 +51,7 @@ impl<'a> Section<'a> {
             at: 0,
             base: PathBuf::new(),
             asked: BTreeSet::new(),
+            supplied: BTreeMap::new(),
             problems,
         }
     }
@@ -56,6 +59,11 @@ impl<'a> Section<'a> {
     /// Takes relative paths from `base`, in this table and those in it.
     pub(super) fn set_base(&mut self, base: &Path) {
         base.clone_into(&mut self.base);
+    }
+
+    /// Takes `text` for what is written under `key`, unless something else is.
+    pub(super) fn supply(&mut self, key: &'static str, text: &str) {
+        self.supplied.insert(key, text.to_owned());
     }
 
     /// The table under `key`; where there is none, an empty one.
@@ -136,6 +144,11 @@ impl<'a> Section<'a> {
         self.read(key, what, |value| value.as_str()?.parse().ok())
     }
 
+    /// The text that is written under `key`.
+    pub(super) fn text_of(&self, key: &str) -> Option<&str> {
+        self.table?.get(key)?.get_ref().as_str()
+    }
+
     /// The path under `key`, if the key was taken.
     pub(super) fn path_of(&self, key: &str) -> Option<PathBuf> {
         let value = self.table.filter(|_| self.asked.contains(key))?.get(key)?;
@@ -181,6 +194,7 @@ impl<'a> Section<'a> {
             at,
             base: self.base.clone(),
             asked: BTreeSet::new(),
+            supplied: BTreeMap::new(),
             problems: self.problems,
         }
     }
@@ -214,7 +228,8 @@ impl<'a> Section<'a> {
 
 impl Settings for Section<'_> {
     fn text(&mut self, key: &str) -> Option<String> {
-        self.read(key, "a text", text)
+        let written = self.read(key, "a text", text);
+        written.or_else(|| self.supplied.get(key).filter(|_| !self.has(key)).cloned())
     }
 
     fn integer(&mut self, key: &str, range: RangeInclusive<u64>) -> Option<u64> {

@@ -1,6 +1,7 @@
 //! Configurations as people write them: what becomes of the right ones, and exactly what
 //! is said about the wrong ones.
 
+mod admin;
 mod connectors;
 mod listeners;
 mod values;

@@ -169,7 +169,7 @@ impl Committer {
             }
         }
         for moved in moves {
-            moved.queue.release(0, moved.freed);
+            moved.queue.free(moved.freed, moved.to);
         }
         // Before the ticket: whoever waits because of congestion looks again when it is durable.
         self.core.subtract_pending(bytes);

@@ -120,8 +120,18 @@ impl Disk {
 
     /// The last block of `queue` at or after `from`, with its first sequence; this is a scan.
     pub(super) fn last_block(&self, queue: u32, from: u64) -> fjall::Result<Option<(u64, Bytes)>> {
-        let mut blocks = self.queues.range(blocks(queue, from));
-        let Some(last) = blocks.next_back() else {
+        self.block_before(queue, from, u64::MAX)
+    }
+
+    /// The last block of `queue` from `from` to `to`, with its first sequence; this is a scan.
+    pub(super) fn block_before(
+        &self,
+        queue: u32,
+        from: u64,
+        to: u64,
+    ) -> fjall::Result<Option<(u64, Bytes)>> {
+        let range = block_key(queue, from)..=block_key(queue, to);
+        let Some(last) = self.queues.range(range).next_back() else {
             return Ok(None);
         };
         let (key, value) = last.into_inner()?;

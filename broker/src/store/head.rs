@@ -29,6 +29,8 @@ pub(super) struct Moved {
     pub(super) queue: Arc<QueueState>,
     /// The bytes that the queue no longer holds.
     pub(super) freed: u64,
+    /// Where those that it holds begin.
+    pub(super) to: u64,
     /// What the commit brings and does not write, as it is dropped at once.
     pub(super) skipped: Tail,
 }
@@ -93,6 +95,7 @@ impl Heads {
         let mut moved = Moved {
             queue: Arc::clone(queue),
             freed: 0,
+            to: 0,
             skipped: Tail::default(),
         };
         let tail = queue.tail();
@@ -124,6 +127,7 @@ impl Heads {
             let to = sequence.max(settled);
             self.0.insert(queue.id, Behind { queue, to });
         }
+        moved.to = at.sequence;
         moved.freed = (at.position + at.offset).saturating_sub(start.position + start.offset);
         Ok(moved)
     }

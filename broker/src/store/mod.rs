@@ -159,6 +159,13 @@ impl Store {
         Ok(Queue::new(Arc::clone(self.core()), state))
     }
 
+    /// The durable queue `name`, if there is one; its limits stay as they are.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<Queue> {
+        let state = lock(&self.core().pending).find(name, QueueKind::Durable)?;
+        Some(Queue::new(Arc::clone(self.core()), state))
+    }
+
     /// The durable queues that exist, in no order.
     #[must_use]
     pub fn queue_names(&self) -> Vec<String> {

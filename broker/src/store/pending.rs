@@ -133,6 +133,12 @@ impl Pending {
         Ok(state)
     }
 
+    /// The queue `name` of `kind`, if there is one.
+    pub(super) fn find(&self, name: &str, kind: QueueKind) -> Option<Arc<QueueState>> {
+        let queue = self.names.get(name).and_then(|id| self.queues.get(id))?;
+        (queue.state.kind == kind).then(|| Arc::clone(&queue.state))
+    }
+
     /// The names of the queues of `kind`.
     pub(super) fn names(&self, kind: QueueKind) -> Vec<String> {
         let queues = self.queues.values();

@@ -11,7 +11,9 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{Core, block::PREFIX, lock, reader::Reader, settled::Settled, transaction::QueueFull};
+use super::{
+    Core, StoreError, block::PREFIX, lock, reader::Reader, settled::Settled, transaction::QueueFull,
+};
 
 /// What becomes of a queue when the store is opened again.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -90,6 +92,14 @@ impl Queue {
         self.state.head()
     }
 
+    /// Where the bytes begin that [`Queue::bytes`] counts; it follows the head, a commit later.
+    ///
+    /// What it has passed before a call of [`Queue::bytes`] is not in the answer.
+    #[must_use]
+    pub fn freed(&self) -> u64 {
+        self.state.freed.load(Ordering::Acquire)
+    }
+
     /// The records that were dropped to make room since the store was opened.
     #[must_use]
     pub fn dropped(&self) -> u64 {
@@ -103,6 +113,18 @@ impl Queue {
     #[must_use]
     pub fn is_settled(&self, sequence: u64) -> bool {
         sequence < self.state.head() || lock(&self.state.settled).contains(sequence)
+    }
+
+    /// The sequence after the last committed record.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.state.tail().sequence
+    }
+
+    /// How many ranges are settled beyond the head; see [`Queue::is_settled`].
+    #[must_use]
+    pub fn gaps(&self) -> usize {
+        lock(&self.state.settled).beyond().count()
     }
 
     /// Whether a record of `bytes` would be taken.
@@ -135,6 +157,15 @@ impl Queue {
         Reader::from_end(self.clone())
     }
 
+    /// A reader that starts with the block that `sequence` is in, or at the head if that is
+    /// further; this waits for the disk.
+    ///
+    /// # Errors
+    /// The block cannot be looked for.
+    pub fn reader_from(&self, sequence: u64) -> Result<Reader, StoreError> {
+        Reader::from(self.clone(), sequence)
+    }
+
     pub(super) fn state(&self) -> &Arc<QueueState> {
         &self.state
     }
@@ -165,6 +196,8 @@ pub(super) struct QueueState {
     in_hand: AtomicU64,
     records: AtomicU64,
     bytes: AtomicU64,
+    /// The sequence at which `bytes` begin.
+    freed: AtomicU64,
     settled: Mutex<Settled>,
     /// The head of `settled`, to be read without the lock.
     head: AtomicU64,
@@ -227,6 +260,7 @@ impl QueueState {
             in_hand: AtomicU64::new(0),
             records: AtomicU64::new(settled.unsettled_below(tail.sequence)),
             bytes: AtomicU64::new(tail.position - (head.position + head.offset)),
+            freed: AtomicU64::new(head.sequence),
             head: AtomicU64::new(settled.head()),
             settled: Mutex::new(settled),
             tail: AtomicU64::new(tail.sequence),
@@ -270,6 +304,12 @@ impl QueueState {
     pub(super) fn release(&self, records: u64, bytes: u64) {
         self.records.fetch_sub(records, Ordering::Relaxed);
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Gives back the `bytes` of the records below `sequence`.
+    pub(super) fn free(&self, bytes: u64, sequence: u64) {
+        self.release(0, bytes);
+        self.freed.fetch_max(sequence, Ordering::Release);
     }
 
     pub(super) fn head(&self) -> u64 {

@@ -46,6 +46,30 @@ impl Reader {
         (Reader { queue, cursor }, tail.sequence)
     }
 
+    pub(super) fn from(queue: Queue, sequence: u64) -> Result<Reader, StoreError> {
+        let mut reader = Reader::new(queue);
+        let state = reader.queue.state();
+        if sequence <= reader.cursor.block {
+            return Ok(reader);
+        }
+        let disk = &reader.queue.core().disk;
+        let found = disk
+            .block_before(state.id, reader.cursor.block, sequence)
+            .map_err(|error| StoreError::Read {
+                queue: state.name.to_string(),
+                sequence,
+                source: error.into(),
+            })?;
+        // Where none is, the head has moved on meanwhile and the reader follows it.
+        if let Some((block, value)) = found {
+            reader.cursor.block = block;
+            if let Ok(header) = block::Header::decode(&value) {
+                reader.cursor.position = header.position;
+            }
+        }
+        Ok(reader)
+    }
+
     /// The next block, when there are committed records after the last one; waits for them.
     ///
     /// Cancel-safe: what was not returned is returned by the next call.

@@ -8,8 +8,8 @@ fn unknown_kinds_are_answered_with_those_that_there_are() {
                 parameters = { anything = 1 }\n";
     assert_eq!(
         problems(text),
-        "p.toml:3:12: unknown contract \"firehos\"; there are: \"firehose\", \"plain\"\n\
-         p.toml:4:12: unknown upstream \"fil\"; there are: \"file\", \"firehose\""
+        "p.toml:3:12: unknown contract \"firehos\"; there are: \"firehose\", \"iot-analytics\", \"plain\"\n\
+         p.toml:4:12: unknown upstream \"fil\"; there are: \"file\", \"firehose\", \"http\", \"iot-analytics\", \"kinesis\", \"s3\", \"sqs\""
     );
 }
 
@@ -161,7 +161,7 @@ fn a_rule_for_a_connector_with_an_error_is_not_called_wrong_too() {
     let text = CONNECTORS.replace("\"plain\"", "\"plane\"");
     assert_eq!(
         problems(&format!("{text}{ARCHIVE_RULE}")),
-        "p.toml:11:12: unknown contract \"plane\"; there are: \"firehose\", \"plain\""
+        "p.toml:11:12: unknown contract \"plane\"; there are: \"firehose\", \"iot-analytics\", \"plain\""
     );
 }
 
@@ -171,5 +171,27 @@ fn a_connector_that_gets_nothing_is_refused() {
         problems(CONNECTORS),
         "p.toml:9:1: connector \"archive\" gets nothing, because contract \"plain\" has no topics of \
          its own; right would be: [[rule]] with a filter and connector = \"archive\""
+    );
+}
+
+const ANALYTICS: &str = r#"
+[[connector]]
+name = "analytics"
+contract = "iot-analytics"
+parameters = { PublishRegion = "eu-west-1" }
+upstream = "iot-analytics"
+"#;
+
+#[test]
+fn the_region_among_the_parameters_of_a_contract_is_the_upstreams() {
+    // Without a region of its own, an upstream would look for one when the first batch comes.
+    read(ANALYTICS);
+    let same = format!("{ANALYTICS}upstream_parameters = {{ region = \"eu-west-1\" }}\n");
+    read(&same);
+    let other = format!("{ANALYTICS}upstream_parameters = {{ region = \"us-east-1\" }}\n");
+    assert_eq!(
+        problems(&other),
+        "p.toml:7:34: `region`: it is \"us-east-1\", and the region among the contract's \
+         parameters is \"eu-west-1\"; one is enough"
     );
 }

@@ -5,16 +5,37 @@ stream, and is answered with the contents of the bucket's objects: a JSON list o
 bytes. Ends with its input.
 """
 
+import io
 import json
 import sys
+from threading import Lock, Thread
 
 import boto3
-from moto.server import ThreadedMotoServer
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from werkzeug.serving import make_server
 
-server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-server.start()
-host, port = server.get_host_and_port()
-url = f"http://{host}:{port}"
+moto = DomainDispatcherApplication(create_backend_app)
+lock = Lock()
+
+
+def one_at_a_time(environ, start_response):
+    """Threads read requests, and moto, which is not made for threads, gets one after another."""
+    length = environ.get("CONTENT_LENGTH")
+    if length:
+        environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(int(length)))
+    with lock:
+        return list(moto(environ, start_response))
+
+
+server = make_server(
+    "127.0.0.1", 0, one_at_a_time, threaded=True, request_handler=MotoRequestHandler
+)
+Thread(target=server.serve_forever, daemon=True).start()
+url = f"http://127.0.0.1:{server.server_port}"
 
 
 def client(service):

@@ -152,3 +152,27 @@ fn what_is_in_hand_is_what_was_appended_and_neither_submitted_nor_dropped() {
     store.submit(late).unwrap();
     assert_eq!(queue.in_hand(), 0);
 }
+
+#[test]
+fn bytes_are_freed_as_far_as_the_head_has_passed_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let queue = limited(&store, 100, 1000);
+    let mut transaction = store.transaction();
+    (0..10).for_each(|_| push(&mut transaction, &queue, 6).unwrap());
+    wait(&store, store.submit(transaction).unwrap());
+    wait(&store, settle(&store, &queue, 2..5));
+    assert_eq!((queue.freed(), queue.bytes()), (0, 100));
+    wait(&store, settle(&store, &queue, 0..1));
+    assert_eq!((queue.freed(), queue.bytes()), (1, 90));
+    wait(&store, settle(&store, &queue, 1..2));
+    assert_eq!((queue.freed(), queue.bytes()), (5, 50));
+    store.close().unwrap();
+
+    drop(queue);
+    let store = open(folder.path());
+    let queue = limited(&store, 100, 1000);
+    assert_eq!((queue.freed(), queue.bytes()), (5, 50));
+    wait(&store, settle(&store, &queue, 5..10));
+    assert_eq!((queue.freed(), queue.bytes()), (10, 0));
+}

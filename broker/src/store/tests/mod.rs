@@ -5,6 +5,7 @@ mod entries;
 mod eviction;
 mod flow;
 mod limits;
+mod looking;
 mod model;
 mod poison;
 mod stress;
