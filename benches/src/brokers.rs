@@ -31,6 +31,17 @@ pub(crate) enum Broker {
     Rumqttd,
     /// The gateway's binary, with a rule for `bench/ingest/#` and every record synced.
     Gateway(PathBuf, Threads),
+    /// mosquitto before a script that forwards what it gets, run by this Python.
+    Script(PathBuf, Acks),
+}
+
+/// When the script acknowledges a message.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Acks {
+    /// When it has received it, as its MQTT library does of itself.
+    Early,
+    /// When Firehose has it.
+    Late,
 }
 
 /// How many worker threads the gateway has.
@@ -60,6 +71,8 @@ impl Broker {
             Self::Gateway(_, Threads::PerCore) => "perennial",
             Self::Gateway(_, Threads::One) => "perennial 1 thread",
             Self::Gateway(_, Threads::Two) => "perennial 2 threads",
+            Self::Script(_, Acks::Early) => "script",
+            Self::Script(_, Acks::Late) => "script, late acks",
         }
     }
 
@@ -77,10 +90,27 @@ impl Broker {
 
     /// Starts the broker with its data below `parent` and waits until it accepts connections.
     pub(crate) fn start(&self, parent: &Path, keeps: Keeps) -> io::Result<Running> {
+        self.launch(parent, |address, directory| match self {
+            Self::Mosquitto | Self::Script(..) => config::mosquitto(address, directory, keeps),
+            Self::Rumqttd => String::new(),
+            Self::Gateway(_, threads) => config::gateway(address, directory, *threads, keeps),
+        })
+    }
+
+    /// As [`start`](Self::start), with a configuration file for the address and the directory.
+    pub(crate) fn launch(
+        &self,
+        parent: &Path,
+        configure: impl FnOnce(SocketAddr, &Path) -> String,
+    ) -> io::Result<Running> {
         let directory = TempDir::with_prefix_in("perennial-bench-", parent)?;
         let address = free_address()?;
         let log = File::create(log_path(directory.path()))?;
-        let mut command = dies_with_us(&self.command(directory.path(), address, keeps)?);
+        fs::write(
+            config_path(directory.path()),
+            configure(address, directory.path()),
+        )?;
+        let mut command = dies_with_us(&self.command(directory.path(), address)?);
         command
             .current_dir(directory.path())
             .stdin(Stdio::null())
@@ -88,7 +118,7 @@ impl Broker {
             .stderr(log);
         let mut running = Running {
             name: self.name(),
-            survives_a_kill: *self != Self::Mosquitto,
+            survives_a_kill: !matches!(self, Self::Mosquitto | Self::Script(..)),
             child: command.spawn()?,
             command,
             address,
@@ -98,13 +128,11 @@ impl Broker {
         Ok(running)
     }
 
-    fn command(&self, directory: &Path, address: SocketAddr, keeps: Keeps) -> io::Result<Command> {
-        let file = directory.join("bench.conf");
+    fn command(&self, directory: &Path, address: SocketAddr) -> io::Result<Command> {
         Ok(match self {
-            Self::Mosquitto => {
-                fs::write(&file, config::mosquitto(address, directory, keeps))?;
+            Self::Mosquitto | Self::Script(..) => {
                 let mut command = Command::new("mosquitto");
-                command.arg("-c").arg(file);
+                command.arg("-c").arg(config_path(directory));
                 command
             }
             Self::Rumqttd => {
@@ -112,17 +140,23 @@ impl Broker {
                 command.arg("rumqttd").arg(address.port().to_string());
                 command
             }
-            Self::Gateway(binary, threads) => {
-                fs::write(&file, config::gateway(address, directory, *threads, keeps))?;
+            Self::Gateway(binary, _) => {
                 let mut command = Command::new(binary);
-                command.arg("run").arg("--config").arg(file);
+                command
+                    .arg("run")
+                    .arg("--config")
+                    .arg(config_path(directory));
                 command
             }
         })
     }
 }
 
-fn data_path(directory: &Path) -> PathBuf {
+fn config_path(directory: &Path) -> PathBuf {
+    directory.join("bench.conf")
+}
+
+pub(crate) fn data_path(directory: &Path) -> PathBuf {
     directory.join("data")
 }
 
@@ -136,7 +170,7 @@ fn free_address() -> io::Result<SocketAddr> {
 }
 
 /// `command` run by `setpriv`, which becomes it and keeps the process id.
-fn dies_with_us(command: &Command) -> Command {
+pub(crate) fn dies_with_us(command: &Command) -> Command {
     let mut wrapped = Command::new("setpriv");
     wrapped
         .args(["--pdeathsig", "KILL", "--"])

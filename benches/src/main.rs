@@ -1,5 +1,5 @@
-//! Measures the gateway beside mosquitto and rumqttd: the same work for each in one run, rounds
-//! interleaved, with the CPU time and memory that the operating system counts for the broker.
+//! Measures the gateway beside mosquitto, rumqttd and a script: the same work for each in one run,
+//! rounds interleaved, with the CPU time and memory that the operating system counts for each.
 
 #![allow(
     clippy::print_stdout,
@@ -17,40 +17,49 @@ use std::{
 use clap::{Parser, Subcommand};
 
 use crate::{
-    brokers::{Broker, Threads},
+    brokers::{Acks, Broker, Threads},
     table::{Sample, Table},
     works::{Effort, WORKS, Work},
 };
 
 mod brokers;
 mod client;
+mod devices;
+mod firehose;
 mod inbox;
 mod load;
+mod outage;
+mod plot;
 mod process;
 mod seen;
 mod session;
 mod table;
+mod uplink;
 mod upstream;
 mod wire;
 mod works;
 
-/// Measures the gateway, mosquitto and rumqttd side by side.
+/// Measures the gateway, mosquitto, rumqttd and a script that forwards to Firehose side by side.
 ///
 /// Build the gateway first (`cargo build --release`), then run everything, which takes about
-/// half an hour, or a part of it: `--only ingest,fanin --rounds 3`.
+/// an hour, or a part of it: `--only ingest,fanin --rounds 3`.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
     /// The gateway's binary [default: `perennial` beside this one]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", global = true)]
     gateway: Option<PathBuf>,
 
     /// Only these works: ingest, fanin, fanout, fanin0, pairs, crowd, slow, offline, paced, idle,
-    /// idle4k, burst, restart, topics
+    /// idle4k, burst, restart, topics, uplink, latency, partial, away, killed, allkilled
     #[arg(long, value_name = "WORK", value_delimiter = ',')]
     only: Vec<String>,
 
-    /// Only these brokers: mosquitto, rumqttd, perennial
+    /// A Python with boto3 and paho-mqtt, for the script
+    #[arg(long, value_name = "PATH", env = "PERENNIAL_TEST_PYTHON")]
+    python: Option<PathBuf>,
+
+    /// Only these brokers: mosquitto, rumqttd, script, perennial
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     brokers: Vec<String>,
 
@@ -63,12 +72,12 @@ struct Arguments {
     seconds: u64,
 
     /// One round of one second, smaller works: shows that all runs, not how fast
-    #[arg(long)]
+    #[arg(long, global = true)]
     quick: bool,
 
     /// Where the brokers keep their data; must be on the disk that is to be measured
     /// [default: the folder of this binary]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", global = true)]
     dir: Option<PathBuf>,
 
     #[command(subcommand)]
@@ -80,12 +89,27 @@ enum Role {
     /// Be rumqttd on a port of the loopback address; how this binary starts it as a process
     #[command(hide = true)]
     Rumqttd { port: u16 },
+
+    /// Draw what an outage of the upstream does to the gateway
+    ///
+    /// 2000 messages of 256 B a second for a minute, through the outage, and until all that was
+    /// queued has left.
+    Outage {
+        /// The picture
+        #[arg(long, value_name = "FILE")]
+        svg: PathBuf,
+
+        /// How long the upstream is away (--quick: 10 s)
+        #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+        minutes: u64,
+    },
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let result = match arguments.role {
-        Some(Role::Rumqttd { port }) => brokers::rumqttd::serve(port).map(|()| true),
+    let result = match &arguments.role {
+        Some(Role::Rumqttd { port }) => brokers::rumqttd::serve(*port).map(|()| true),
+        Some(Role::Outage { svg, minutes }) => draw_outage(&arguments, svg, *minutes),
         None => measure(&arguments),
     };
     match result {
@@ -100,10 +124,6 @@ fn main() -> ExitCode {
 
 /// Runs the works that were asked for and prints a table after each; false if a round failed.
 fn measure(arguments: &Arguments) -> io::Result<bool> {
-    let folder = env::current_exe()?
-        .parent()
-        .map(Path::to_owned)
-        .unwrap_or_default();
     let effort = Effort {
         time: Duration::from_secs(if arguments.quick {
             1
@@ -111,19 +131,9 @@ fn measure(arguments: &Arguments) -> io::Result<bool> {
             arguments.seconds
         }),
         quick: arguments.quick,
-        directory: std::path::absolute(arguments.dir.as_ref().unwrap_or(&folder))?,
+        directory: directory(arguments)?,
     };
-    if process::is_in_memory(&effort.directory)? {
-        eprintln!(
-            "{} is in memory: syncing costs nothing there",
-            effort.directory.display()
-        );
-    }
-    let gateway = arguments
-        .gateway
-        .clone()
-        .unwrap_or_else(|| folder.join("perennial"));
-    let brokers = chosen_brokers(arguments, std::path::absolute(gateway)?)?;
+    let brokers = chosen_brokers(arguments)?;
     let rounds = if arguments.quick {
         1
     } else {
@@ -144,6 +154,47 @@ fn measure(arguments: &Arguments) -> io::Result<bool> {
     Ok(all_well)
 }
 
+/// Runs the gateway through an outage, draws it and says it in one line; false if it lost anything.
+fn draw_outage(arguments: &Arguments, svg: &Path, minutes: u64) -> io::Result<bool> {
+    let gateway = Broker::Gateway(gateway(arguments)?, Threads::PerCore);
+    let plan = match arguments.quick {
+        true => outage::Plan::quick(),
+        false => outage::Plan::of_minutes(minutes),
+    };
+    let record = outage::run(&gateway, &directory(arguments)?, &plan)?;
+    std::fs::write(svg, record.draw())?;
+    println!("{}", record.summary());
+    Ok(record.lost == 0)
+}
+
+/// The folder of this binary.
+fn own_folder() -> io::Result<PathBuf> {
+    let own = env::current_exe()?;
+    Ok(own.parent().map(Path::to_owned).unwrap_or_default())
+}
+
+fn gateway(arguments: &Arguments) -> io::Result<PathBuf> {
+    match &arguments.gateway {
+        Some(gateway) => std::path::absolute(gateway),
+        None => Ok(own_folder()?.join("perennial")),
+    }
+}
+
+/// Where data is kept.
+fn directory(arguments: &Arguments) -> io::Result<PathBuf> {
+    let directory = match &arguments.dir {
+        Some(directory) => std::path::absolute(directory)?,
+        None => own_folder()?,
+    };
+    if process::is_in_memory(&directory)? {
+        eprintln!(
+            "{} is in memory: syncing costs nothing there",
+            directory.display()
+        );
+    }
+    Ok(directory)
+}
+
 /// All rounds of one work, the brokers in turn in each.
 fn run_work(
     work: &Work,
@@ -153,7 +204,7 @@ fn run_work(
 ) -> (Table, Vec<String>) {
     let brokers: Vec<Broker> = brokers
         .iter()
-        .filter(|broker| !work.without.contains(&broker.name()))
+        .filter(|broker| work.among.contains(&broker.name()))
         .flat_map(|broker| broker.variants(work.threads))
         .collect();
     let reference = work.reference.iter().map(|reference| reference.name);
@@ -187,8 +238,17 @@ fn chosen_works(arguments: &Arguments) -> io::Result<Vec<&'static Work>> {
     Ok(WORKS.iter().filter(chosen).collect())
 }
 
-fn chosen_brokers(arguments: &Arguments, gateway: PathBuf) -> io::Result<Vec<Broker>> {
+fn chosen_brokers(arguments: &Arguments) -> io::Result<Vec<Broker>> {
     let mut brokers = vec![Broker::Mosquitto, Broker::Rumqttd];
+    match &arguments.python {
+        Some(python) => {
+            let python = std::path::absolute(python)?;
+            brokers.push(Broker::Script(python.clone(), Acks::Early));
+            brokers.push(Broker::Script(python, Acks::Late));
+        }
+        None => eprintln!("no --python: measuring without the script"),
+    }
+    let gateway = gateway(arguments)?;
     if gateway.is_file() {
         brokers.push(Broker::Gateway(gateway, Threads::PerCore));
     } else {
@@ -197,10 +257,11 @@ fn chosen_brokers(arguments: &Arguments, gateway: PathBuf) -> io::Result<Vec<Bro
     check_names(
         "broker",
         &arguments.brokers,
-        &["mosquitto", "rumqttd", "perennial"],
+        &["mosquitto", "rumqttd", "script", "perennial"],
     )?;
     brokers.retain(|broker| {
-        arguments.brokers.is_empty() || arguments.brokers.iter().any(|name| name == broker.name())
+        let name = broker.name().split(',').next().unwrap_or_default();
+        arguments.brokers.is_empty() || arguments.brokers.iter().any(|asked| asked == name)
     });
     Ok(brokers)
 }

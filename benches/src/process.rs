@@ -17,6 +17,21 @@ pub(crate) fn cpu(process: &str) -> io::Result<Duration> {
     parse_cpu(&stat).ok_or_else(|| io::Error::other(format!("cannot read {stat:?}")))
 }
 
+/// User and system time of the threads of this process that are called `name`.
+pub(crate) fn thread_cpu(name: &str) -> io::Result<Duration> {
+    let mut all = Duration::ZERO;
+    for thread in fs::read_dir("/proc/self/task")? {
+        let thread = format!("self/task/{}", thread?.file_name().display());
+        // A thread may end between the two looks.
+        let is_meant = fs::read_to_string(format!("/proc/{thread}/comm"))
+            .is_ok_and(|found| found.trim_end() == name);
+        if is_meant {
+            all += cpu(&thread)?;
+        }
+    }
+    Ok(all)
+}
+
 /// The times are the 14th and 15th field; the 2nd is a name in brackets that may hold anything.
 fn parse_cpu(stat: &str) -> Option<Duration> {
     let (_, after_name) = stat.rsplit_once(')')?;
@@ -197,6 +212,7 @@ mod tests {
             "{memory:?}"
         );
         assert!(cpu("self").is_ok());
+        assert_eq!(thread_cpu("nobody").ok(), Some(Duration::ZERO));
         assert!(is_in_memory(Path::new("/dev/shm")).unwrap_or(true));
     }
 }

@@ -27,6 +27,25 @@ pub(crate) fn packet(first: u8, body: &[u8]) -> Vec<u8> {
     out
 }
 
+/// How many characters a number takes, in hexadecimal.
+const DIGITS: usize = 16;
+
+fn write_number(value: u64, out: &mut [u8]) {
+    for (index, digit) in out[..DIGITS].iter_mut().enumerate() {
+        *digit = b"0123456789abcdef"[(value >> (60 - 4 * index)) as usize & 15];
+    }
+}
+
+fn read_number(text: &[u8]) -> Option<u64> {
+    text.get(..DIGITS)?
+        .iter()
+        .try_fold(0_u64, |value, &digit| match digit {
+            b'0'..=b'9' => Some(value << 4 | u64::from(digit - b'0')),
+            b'a'..=b'f' => Some(value << 4 | u64::from(digit - b'a' + 10)),
+            _ => None,
+        })
+}
+
 /// Who a message is: the first 16 characters of its payload, in hexadecimal.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Mark {
@@ -38,33 +57,36 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
-    pub(crate) const LENGTH: usize = 16;
+    pub(crate) const LENGTH: usize = DIGITS;
 
     fn write(self, out: &mut [u8]) {
         let value = u64::from(self.run) << 56
             | u64::from(self.publisher) << 40
             | self.sequence & 0xff_ffff_ffff;
-        for (index, digit) in out[..Self::LENGTH].iter_mut().enumerate() {
-            *digit = b"0123456789abcdef"[(value >> (60 - 4 * index)) as usize & 15];
-        }
+        write_number(value, out);
     }
 
     /// Reads the mark at the start of `payload`.
     pub(crate) fn read(payload: &[u8]) -> io::Result<Self> {
-        let value = payload.get(..Self::LENGTH).and_then(|digits| {
-            digits.iter().try_fold(0_u64, |value, &digit| match digit {
-                b'0'..=b'9' => Some(value << 4 | u64::from(digit - b'0')),
-                b'a'..=b'f' => Some(value << 4 | u64::from(digit - b'a' + 10)),
-                _ => None,
-            })
-        });
-        let value =
-            value.ok_or_else(|| broken("a payload does not begin with a mark".to_owned()))?;
+        let value = read_number(payload)
+            .ok_or_else(|| broken("a payload does not begin with a mark".to_owned()))?;
         Ok(Self {
             run: (value >> 56) as u8,
             publisher: (value >> 40) as u16,
             sequence: value & 0xff_ffff_ffff,
         })
+    }
+}
+
+/// When a message was published, in nanoseconds: the 16 characters behind its mark, where the
+/// load wrote them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Stamp(pub(crate) u64);
+
+impl Stamp {
+    /// Reads the stamp in `payload`, if there is one.
+    pub(crate) fn read(payload: &[u8]) -> Option<Self> {
+        read_number(payload.get(Mark::LENGTH..)?).map(Self)
     }
 }
 
@@ -130,6 +152,12 @@ impl Frame {
         }
         out.extend_from_slice(&self.bytes);
     }
+
+    /// As [`append`](Self::append), with a stamp; the payload has at least 32 bytes.
+    pub(crate) fn append_stamped(&mut self, sequence: u64, stamp: Stamp, out: &mut Vec<u8>) {
+        write_number(stamp.0, &mut self.bytes[self.mark + Mark::LENGTH..]);
+        self.append(sequence, out);
+    }
 }
 
 /// The packet id of a publisher's message: 1 to 65535, round and round.
@@ -172,6 +200,19 @@ mod tests {
         assert_eq!(bytes[22..24], [0, 6]);
         assert_eq!(&bytes[24..40], b"0100020000000005");
         assert_eq!(bytes.len(), 2 + 18 + 2 + 2 + 64);
+    }
+
+    #[test]
+    fn a_stamp_stands_behind_the_mark_and_is_read_from_there() {
+        let (mut stamped, mut plain) = (Vec::new(), Vec::new());
+        let mut frame = Frame::new("t", false, 1, 64, 1, 2);
+        frame.append(5, &mut plain);
+        frame.append_stamped(5, Stamp(0xabc), &mut stamped);
+        let (stamped, plain) = (&stamped[7..], &plain[7..]);
+        assert_eq!(Mark::read(stamped).ok(), Mark::read(plain).ok());
+        assert_eq!(Stamp::read(stamped), Some(Stamp(0xabc)));
+        assert_eq!(Stamp::read(plain), None);
+        assert_eq!(stamped[32..], plain[32..]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The works that every broker is given, and what is measured of each.
+//! The works that brokers and uplinks are given, and what is measured of each.
 
 use std::{
     io,
@@ -23,6 +23,7 @@ mod paced;
 mod restart;
 mod slow;
 mod topics;
+mod uplink;
 
 /// One kind of work.
 pub(crate) struct Work {
@@ -31,8 +32,8 @@ pub(crate) struct Work {
     pub(crate) summary: &'static str,
     /// The most rounds that are worth their time.
     pub(crate) rounds: usize,
-    /// The brokers that cannot do it.
-    pub(crate) without: &'static [&'static str],
+    /// Those who are given it.
+    pub(crate) among: &'static [&'static str],
     /// The gateway does it with each of these numbers of threads; if there are none, as it is.
     pub(crate) threads: &'static [Threads],
     /// The rows to which the others are compared.
@@ -59,7 +60,7 @@ impl Work {
             name,
             summary,
             rounds: usize::MAX,
-            without: &[],
+            among: BROKERS,
             threads: &[],
             baselines: PEERS,
             run,
@@ -69,6 +70,7 @@ impl Work {
 }
 
 const PEERS: &[&str] = &["mosquitto", "rumqttd"];
+const BROKERS: &[&str] = &["mosquitto", "rumqttd", "perennial"];
 
 /// All works, in the order in which they are run.
 pub(crate) const WORKS: &[Work] = &[
@@ -86,6 +88,12 @@ pub(crate) const WORKS: &[Work] = &[
     burst::WORK,
     restart::WORK,
     topics::WORK,
+    uplink::UPLINK,
+    uplink::LATENCY,
+    uplink::PARTIAL,
+    uplink::AWAY,
+    uplink::KILLED,
+    uplink::ALL_KILLED,
 ];
 
 /// How much is done in one round.

@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{self, ErrorKind},
     net::{SocketAddr, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command},
     time::{Duration, Instant},
 };
@@ -47,6 +47,11 @@ impl Running {
         process::memory(&self.child.id().to_string())
     }
 
+    /// The directory of this broker alone.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// Where the gateway keeps what it writes; nothing is there for other brokers.
     pub(crate) fn data(&self) -> PathBuf {
         data_path(self.directory.path())
@@ -55,11 +60,17 @@ impl Running {
     /// Ends it, without a word where it survives that, and starts it again with what it has
     /// kept; the moment of the start. Does not wait until it accepts connections.
     pub(crate) fn restart(&mut self) -> io::Result<Instant> {
-        if self.survives_a_kill {
-            self.child.kill()?;
-        } else {
+        if !self.survives_a_kill {
             self.terminate()?;
+            self.child.wait()?;
         }
+        self.crash()
+    }
+
+    /// Ends it without a word, whatever that costs, and starts it again; the moment of the start.
+    /// Does not wait until it accepts connections.
+    pub(crate) fn crash(&mut self) -> io::Result<Instant> {
+        self.child.kill()?;
         self.child.wait()?;
         let start = Instant::now();
         self.child = self.command.spawn()?;
@@ -114,7 +125,7 @@ impl Running {
         }
     }
 
-    pub(super) fn wait_until_it_accepts(&mut self) -> io::Result<()> {
+    pub(crate) fn wait_until_it_accepts(&mut self) -> io::Result<()> {
         let deadline = Instant::now() + START;
         loop {
             match TcpStream::connect_timeout(&self.address, START) {
@@ -144,8 +155,6 @@ impl Drop for Running {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::{
         super::{dies_with_us, free_address},
         *,

@@ -18,7 +18,7 @@ use crate::{
 
 pub(super) const WORK: Work = Work {
     // It accepts one in a millisecond or two, and 2000 of them not within the minute.
-    without: &["rumqttd"],
+    among: &["mosquitto", "perennial"],
     ..Work::new(
         "burst",
         "10 000 connects at once: time until the last has its CONNACK; refused: closed instead, or not \

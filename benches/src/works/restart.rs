@@ -20,7 +20,7 @@ use crate::{
 pub(super) const WORK: Work = Work {
     rounds: 3,
     // It keeps nothing across a restart.
-    without: &["rumqttd"],
+    among: &["mosquitto", "perennial"],
     ..Work::new(
         "restart",
         "100 000 QoS 1 messages of 64 B queued in 1000 sessions: from the start of the process until \
