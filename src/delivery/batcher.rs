@@ -32,12 +32,12 @@ pub(super) struct Mark {
     pub(super) sequence: u64,
     /// What it takes of the bytes of a batch.
     pub(super) size: usize,
-    /// How often it was sent.
-    pub(super) attempts: u32,
     /// When the worker took it from the queue.
     pub(super) since: Instant,
-    /// How many batches had come through when it was sent first.
-    pub(super) sent_after: u64,
+    /// How often it was sent since then.
+    pub(super) attempts: u32,
+    /// How many batches had come through when it was sent first; `None` before that.
+    pub(super) sent_after: Option<u64>,
 }
 
 /// The records of a closed batch.
@@ -189,6 +189,12 @@ impl Batcher {
         older.into()
     }
 
+    /// Forgets the records that are not to be kept.
+    pub(super) fn retain(&mut self, keep: impl Fn(u64) -> bool) {
+        self.items.retain(|item| keep(item.mark.sequence));
+        self.bytes = self.items.iter().map(|item| item.mark.size).sum();
+    }
+
     /// A time that no record is from before.
     pub(super) fn oldest(&self) -> Option<u64> {
         (!self.items.is_empty()).then_some(self.oldest)
@@ -257,9 +263,9 @@ mod tests {
             mark: Mark {
                 sequence,
                 size,
-                attempts: 0,
                 since,
-                sent_after: 0,
+                attempts: 0,
+                sent_after: None,
             },
             record: Record {
                 id: "".into(),

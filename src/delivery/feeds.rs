@@ -6,15 +6,15 @@
 //!   share of the batches until the first has caught up with it.
 //! - No record is in both: the first feed stops where the second began.
 
-use std::future;
+use std::{future, time::Duration};
 
 use perennial_broker::store::{Block, Queue, Reader, StoreError};
 use tokio::{select, time::Instant};
 
 use crate::delivery::batcher::{BatchRules, Batcher, Closed, Item};
 
-/// How old a record is, in milliseconds, before it counts as one of a backlog.
-const BACKLOG_AGE: u64 = 10_000;
+/// How old a record is before it counts as one of a backlog, beside what it waited for others.
+const BACKLOG_AGE: Duration = Duration::from_secs(10);
 
 /// The feed that records came from and go back to when they are to be sent again.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -51,7 +51,7 @@ struct Fresh {
     number: u64,
     /// The first sequence that it reads.
     start: u64,
-    /// Its batches that have no answer yet.
+    /// Its batches that have no answer yet, and their parts.
     in_flight: usize,
     /// It has fallen behind itself, and makes place for another when nothing of it is in flight.
     is_stale: bool,
@@ -114,19 +114,20 @@ impl Feeds {
         let Some(fresh) = fresh else {
             return Some((Origin::Backlog, self.backlog.batcher.take(now)?));
         };
-        self.credit = (self.credit + self.share).min(2.0);
+        let credit = (self.credit + self.share).min(2.0);
         let mut closed = None;
-        if self.credit >= 1.0 {
+        if credit >= 1.0 {
             closed = fresh.feed.batcher.take(now);
         }
         if closed.is_none()
             && let Some(closed) = self.backlog.batcher.take(now)
         {
+            self.credit = credit;
             return Some((Origin::Backlog, closed));
         }
         // What the backlog has no use for costs the fresh feed nothing.
         let closed = closed.or_else(|| fresh.feed.batcher.take(now))?;
-        self.credit = (self.credit - 1.0).max(0.0);
+        self.credit = (credit - 1.0).max(0.0);
         fresh.in_flight += 1;
         Some((Origin::Fresh(fresh.number), closed))
     }
@@ -145,8 +146,8 @@ impl Feeds {
         }
     }
 
-    /// A batch of `origin` became two, which are answered one by one.
-    pub(super) fn divided(&mut self, origin: Origin) {
+    /// A part of a batch of `origin` is kept elsewhere, and is answered by itself.
+    pub(super) fn parted(&mut self, origin: Origin) {
         if let Some(fresh) = &mut self.fresh
             && origin == Origin::Fresh(fresh.number)
         {
@@ -154,13 +155,14 @@ impl Feeds {
         }
     }
 
-    /// A batch came through whose first record is from `time`; both in milliseconds since
+    /// A batch came through whose newest record is from `time`; both in milliseconds since
     /// the Unix epoch.
     pub(super) fn came_through(&mut self, origin: Origin, time: u64, now: u64) {
-        if self.share == 0.0 || now.saturating_sub(time) < BACKLOG_AGE {
+        let age = Duration::from_millis(now.saturating_sub(time));
+        if self.share == 0.0 || age < BACKLOG_AGE.saturating_add(self.rules.linger) {
             return;
         }
-        let is_backlog = self.queue.records() > 2 * self.rules.max_records as u64;
+        let is_backlog = self.is_backlog();
         match &mut self.fresh {
             None if is_backlog => self.open(),
             Some(fresh) if origin == Origin::Fresh(fresh.number) => fresh.is_stale = true,
@@ -182,9 +184,20 @@ impl Feeds {
         self.batchers().filter_map(Batcher::oldest).min()
     }
 
+    /// Forgets the records that are not to be kept.
+    pub(super) fn retain(&mut self, keep: impl Fn(u64) -> bool) {
+        self.backlog.batcher.retain(&keep);
+        if let Some(fresh) = &mut self.fresh {
+            fresh.feed.batcher.retain(&keep);
+        }
+    }
+
     /// When the next batch closes by itself.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.batchers().filter_map(Batcher::poll_timeout).min()
+        // Of a stale feed nothing leaves, however long it has waited.
+        let fresh = self.fresh.iter().filter(|fresh| !fresh.is_stale);
+        let fresh = fresh.filter_map(|fresh| fresh.feed.batcher.poll_timeout());
+        fresh.chain(self.backlog.batcher.poll_timeout()).min()
     }
 
     /// Records that wait in memory.
@@ -210,6 +223,16 @@ impl Feeds {
         if let Some(fresh) = &mut self.fresh {
             fresh.feed.batcher.set_max_bytes(max_bytes);
         }
+    }
+
+    /// Whether more waits than the next two batches take.
+    fn is_backlog(&self) -> bool {
+        let BatchRules {
+            max_records,
+            max_bytes,
+            ..
+        } = self.rules;
+        self.queue.records() > 2 * max_records as u64 || self.queue.bytes() > 2 * max_bytes as u64
     }
 
     fn open(&mut self) {

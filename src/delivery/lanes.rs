@@ -71,8 +71,7 @@ impl Lane {
         let Some(overflow) = &self.overflow else {
             return Ok(());
         };
-        // A store that fails takes no record either, and says so then.
-        let chosen = overflow.choose(bytes).map_err(|_| QueueFull)?;
+        let chosen = overflow.choose(bytes)?;
         if !chosen.is_empty() {
             chosen.iter().for_each(|candidate| tell(&candidate.id));
             overflow.evict(&chosen).map_err(|_| QueueFull)?;
@@ -218,6 +217,11 @@ impl Lanes {
         });
     }
 
+    #[cfg(test)]
+    pub(super) fn memory_held(&self) -> usize {
+        self.shared.memory.held()
+    }
+
     pub(super) fn dead_letters(&self) -> u64 {
         self.shared.dead_letters.records()
     }
@@ -254,7 +258,13 @@ impl Lanes {
         };
         let name = queue_name(&self.connector().name, destination);
         let store = &self.shared.store;
-        let queue = store.queue(&name, QueueKind::Durable, limits)?;
+        let mut queue = store.queue(&name, QueueKind::Durable, limits)?;
+        if drops_oldest {
+            // What is there already is not in the way of what makes it less.
+            let (found, held) = (queue.records(), queue.bytes());
+            let limits = Overflow::limits(records.max(found), bytes.max(held));
+            queue = store.queue(&name, QueueKind::Durable, limits)?;
+        }
         let overflow = drops_oldest
             .then(|| Arc::new(Overflow::new(store.clone(), queue.clone(), records, bytes)));
         let counters = Arc::new(Counters::starting_with(queue.records()));
@@ -284,7 +294,8 @@ impl Lanes {
         Ok(lane)
     }
 
-    fn connector(&self) -> &Connector {
+    /// The connector that the lanes are of.
+    pub(super) fn connector(&self) -> &Connector {
         &self.shared.connector
     }
 
@@ -322,7 +333,7 @@ impl Open {
 }
 
 /// The queue of a destination.
-fn queue_name(connector: &str, destination: &str) -> String {
+pub(super) fn queue_name(connector: &str, destination: &str) -> String {
     format!("c/{connector}/{destination}")
 }
 

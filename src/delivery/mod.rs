@@ -13,6 +13,7 @@ mod dead_letters;
 mod diary;
 mod feeds;
 mod lanes;
+pub(crate) mod operator;
 mod overflow;
 mod pace;
 mod pulse;
@@ -201,6 +202,12 @@ impl Delivery {
         self.connectors
             .get(&connector.name)
             .map_or(0, Lanes::dead_letters)
+    }
+
+    /// Bytes of records that `connector` holds in memory.
+    #[cfg(test)]
+    fn memory_held(&self, connector: &str) -> usize {
+        self.connectors[connector].memory_held()
     }
 
     /// Takes no new batches, waits up to ten seconds for the requests in flight, settles what

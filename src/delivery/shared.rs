@@ -75,18 +75,21 @@ impl Shared {
 /// The memory that a connector may use, in equal shares for its lanes.
 ///
 /// A lane goes beyond its share by one block of its queue, or one record where that is larger:
-/// without it nothing would move.
+/// without it nothing would move. A lane that finds all of the memory in the hands of others
+/// moves on block by block until they have given back what is beyond their shares.
 #[derive(Debug)]
 pub(super) struct Memory {
-    bytes: u64,
+    bytes: usize,
     lanes: AtomicUsize,
+    held: AtomicUsize,
 }
 
 impl Memory {
     fn new(bytes: u64) -> Self {
         Memory {
-            bytes,
+            bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
             lanes: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
         }
     }
 
@@ -95,14 +98,28 @@ impl Memory {
         self.lanes.fetch_add(1, Relaxed);
     }
 
-    /// A lane has ended.
-    pub(super) fn leave(&self) {
+    /// A lane has ended that held so many bytes.
+    pub(super) fn leave(&self, held: usize) {
         self.lanes.fetch_sub(1, Relaxed);
+        self.held.fetch_sub(held, Relaxed);
     }
 
     /// The bytes that one lane may hold.
     pub(super) fn share(&self) -> usize {
-        let lanes = self.lanes.load(Relaxed).max(1) as u64;
-        usize::try_from(self.bytes / lanes).unwrap_or(usize::MAX)
+        self.bytes / self.lanes.load(Relaxed).max(1)
+    }
+
+    /// The bytes that all lanes hold.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.held.load(Relaxed)
+    }
+
+    /// What a lane holds went from `before` to `held` bytes; whether it may take more.
+    pub(super) fn has_room(&self, before: usize, held: usize) -> bool {
+        // One lane's addition and subtraction do not meet: what it held is in the sum.
+        let others = self.held.fetch_add(held, Relaxed) - before;
+        self.held.fetch_sub(before, Relaxed);
+        held == 0 || (held < self.share() && others.saturating_add(held) < self.bytes)
     }
 }

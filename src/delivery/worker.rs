@@ -4,8 +4,8 @@
 //!   the batches that were sent, those that form, the blocks that were read last, and less
 //!   where the connector's memory is less.
 //! - With one request in flight records leave in the order of the queue, and those that
-//!   are sent again leave before all that are behind them. With more, a batch can
-//!   overtake one that failed.
+//!   are sent again leave before all that are behind them, also as parts of a batch. With
+//!   more, a batch can overtake one that failed.
 //! - The head of a queue stops at the first record that is not settled. One that is sent in
 //!   vain while many batches come through goes to the end of the queue, so that the head
 //!   and the disk move on.
@@ -13,9 +13,11 @@
 //!   skips any.
 
 mod answers;
+mod endings;
 
 use std::{
     collections::{HashMap, VecDeque},
+    mem,
     sync::Arc,
     time::Duration,
 };
@@ -39,7 +41,7 @@ use crate::{
         counters::Counters,
         diary::Diary,
         feeds::{Feeds, Origin},
-        overflow::Overflow,
+        overflow::{Hold, Overflow},
         pulse::Pulse,
         settlement::Settlement,
         shared::Shared,
@@ -64,6 +66,24 @@ pub(super) struct Job {
     pub(super) pulse: Arc<Pulse>,
 }
 
+impl Job {
+    /// Keeps records from being dropped for newer ones while they leave or end, and takes
+    /// those out of `items` that were.
+    fn hold<T>(&self, items: &mut Vec<T>, sequence: impl Fn(&T) -> u64) -> Hold {
+        match &self.overflow {
+            Some(overflow) => overflow.hold(items, sequence),
+            None => Hold::default(),
+        }
+    }
+
+    /// The records have ended, or wait again.
+    fn let_go(&self, hold: &Hold) {
+        if let Some(overflow) = &self.overflow {
+            overflow.let_go(hold);
+        }
+    }
+}
+
 /// Sends the records of one queue to one destination.
 pub(super) struct Worker {
     job: Job,
@@ -80,6 +100,9 @@ pub(super) struct Worker {
     flights: HashMap<task::Id, Flight>,
     /// Batches of which at least one record came through.
     came_through: u64,
+    /// Bytes of records in memory, and records that were dropped, when it was looked at last.
+    held: usize,
+    dropped: u64,
     diary: Diary,
 }
 
@@ -89,9 +112,25 @@ struct Part {
     items: Vec<Item>,
 }
 
+/// Where records came from and go back to when they are to be sent again.
+#[derive(Clone, Copy)]
+struct Source {
+    origin: Origin,
+    /// They were a part, and do not become more again.
+    is_part: bool,
+}
+
+/// Records that leave together.
+struct Load {
+    source: Source,
+    items: Vec<Item>,
+    hold: Hold,
+}
+
 /// A batch that was sent and has no answer yet.
 struct Flight {
-    origin: Origin,
+    source: Source,
+    hold: Hold,
     batch: Arc<Batch>,
     marks: Vec<Mark>,
     bytes: usize,
@@ -138,6 +177,8 @@ impl Worker {
             requests: JoinSet::new(),
             flights: HashMap::new(),
             came_through: 0,
+            held: 0,
+            dropped: 0,
             diary: Diary::default(),
             batch_bytes: max_bytes,
             limits,
@@ -150,7 +191,7 @@ impl Worker {
         self.job.shared.memory.enter();
         let worked = self.work(&stop).await;
         let answered = self.wait_for_answers().await;
-        self.job.shared.memory.leave();
+        self.job.shared.memory.leave(self.held);
         match worked.and(answered) {
             // A lane that is closed loses its queue while the worker still waits for records.
             Err(error) if !stop.is_cancelled() => {
@@ -167,10 +208,11 @@ impl Worker {
     /// Works until `stop`; what has no answer then is still in flight.
     pub(super) async fn work(&mut self, stop: &CancellationToken) -> Result<(), StoreError> {
         loop {
-            let room = self.has_room();
+            self.forget_dropped();
             let expires = self.expire()?;
             let wake = self.send_what_may_leave()?;
             let wake = [wake, expires].into_iter().flatten().min();
+            let room = self.has_room();
             self.job.pulse.set_oldest(self.oldest());
             tokio::select! {
                 biased;
@@ -193,6 +235,7 @@ impl Worker {
 
     /// Starts requests for all that may leave; when to look again, where only time is missing.
     fn send_what_may_leave(&mut self) -> Result<Option<Instant>, StoreError> {
+        self.fit_batches();
         while self.requests.len() < self.max_in_flight {
             let now = Instant::now();
             match self.circuit.admits(now, self.requests.len()) {
@@ -203,46 +246,61 @@ impl Worker {
             if let Some(paid) = self.job.shared.pace.admits(now) {
                 return Ok(Some(paid));
             }
-            let Some(Part { origin, items }) = self.next_batch(now)? else {
+            let Some(load) = self.next_load(now)? else {
                 return Ok(self.feeds.poll_timeout());
             };
-            self.send(origin, items, now);
+            self.send(load, now);
         }
         Ok(None)
     }
 
     /// The records that leave next, without those that have ended meanwhile.
-    fn next_batch(&mut self, now: Instant) -> Result<Option<Part>, StoreError> {
+    fn next_load(&mut self, now: Instant) -> Result<Option<Load>, StoreError> {
         loop {
-            let mut part = match self.parts.pop_front() {
-                Some(part) => part,
+            let (source, mut items, duplicates) = match self.parts.pop_front() {
+                Some(Part { origin, items }) => {
+                    let is_part = true;
+                    (Source { origin, is_part }, items, Vec::new())
+                }
                 None => {
                     let Some((origin, closed)) = self.feeds.take(now) else {
                         return Ok(None);
                     };
                     let Closed { items, duplicates } = closed;
-                    self.drop_duplicates(&duplicates)?;
-                    Part { origin, items }
+                    let is_part = false;
+                    (Source { origin, is_part }, items, duplicates)
                 }
             };
-            if let Some(overflow) = &self.job.overflow {
-                overflow.leaves(&mut part.items);
+            let closed = items.len();
+            let hold = self.job.hold(&mut items, |item| item.mark.sequence);
+            if items.len() == closed {
+                self.drop_duplicates(duplicates)?;
+            } else {
+                // The record with the same id may be one that was dropped.
+                self.feeds.give_back(source.origin, duplicates);
             }
-            if !part.items.is_empty() {
-                return Ok(Some(part));
+            if !items.is_empty() {
+                return Ok(Some(Load {
+                    source,
+                    items,
+                    hold,
+                }));
             }
-            self.feeds.answered(part.origin);
+            self.feeds.answered(source.origin);
         }
     }
 
-    fn send(&mut self, origin: Origin, items: Vec<Item>, started: Instant) {
+    fn send(&mut self, load: Load, started: Instant) {
+        let Load {
+            source,
+            items,
+            hold,
+        } = load;
         let bytes = bytes(&items);
         self.job.shared.pace.sent(items.len(), bytes, started);
         let (mut records, mut marks) = (Vec::new(), Vec::new());
         for Item { mut mark, record } in items {
-            if mark.attempts == 0 {
-                mark.sent_after = self.came_through;
-            }
+            mark.sent_after.get_or_insert(self.came_through);
             mark.attempts += 1;
             records.push(record);
             marks.push(mark);
@@ -259,7 +317,8 @@ impl Worker {
         self.flights.insert(
             id,
             Flight {
-                origin,
+                source,
+                hold,
                 batch,
                 marks,
                 bytes,
@@ -281,9 +340,9 @@ impl Worker {
             let mut mark = Mark {
                 sequence,
                 size: 0,
-                attempts: 0,
                 since,
-                sent_after: 0,
+                attempts: 0,
+                sent_after: None,
             };
             match record::read(bytes.clone()) {
                 Ok(record) => {
@@ -298,29 +357,8 @@ impl Worker {
                 Err(error) => corrupt.push((mark, bytes, error)),
             }
         }
-        if !corrupt.is_empty() {
-            let mut settlement = Settlement::new(&self.job);
-            for (mark, bytes, error) in corrupt {
-                settlement.corrupt(mark, &bytes, error);
-            }
-            let settled = settlement.submit()?;
-            self.diary.gave_up(settled, None);
-        }
+        self.bury(corrupt)?;
         self.refuse(refused, max_bytes)
-    }
-
-    /// Ends records that no batch has room for.
-    fn refuse(&mut self, items: Vec<Item>, max_bytes: usize) -> Result<(), StoreError> {
-        if items.is_empty() {
-            return Ok(());
-        }
-        let outcome = |item: &Item| {
-            let Rejection { code, message, .. } =
-                Rejection::too_large("", item.mark.size, max_bytes);
-            Outcome::Rejected { code, message }
-        };
-        let outcomes: Vec<_> = items.iter().map(outcome).collect();
-        self.finish(&items, &outcomes)
     }
 
     /// What `record` takes of the bytes of a batch.
@@ -329,52 +367,14 @@ impl Worker {
         upstream.size(&self.job.destination, record)
     }
 
-    /// Ends the records that grew too old; when the next one will.
-    fn expire(&mut self) -> Result<Option<Instant>, StoreError> {
-        let Some(max_age) = self.job.shared.connector.settings.max_age else {
-            return Ok(None);
-        };
-        let now = clock::unix_millis();
-        let age = u64::try_from(max_age.as_millis()).unwrap_or(u64::MAX);
-        let expired = self.feeds.take_older(now.saturating_sub(age));
-        if !expired.is_empty() {
-            let mut settlement = Settlement::new(&self.job);
-            for item in &expired {
-                let rejection = Rejection::expired(&*item.record.id, max_age);
-                self.job.shared.tell(&rejection);
-                settlement.expired(item.mark.sequence);
-            }
-            let settled = settlement.submit()?;
-            self.diary.gave_up(settled, None);
-        }
-        // A millisecond more, so that the record is too old when its time has come.
-        let left = |oldest: u64| oldest.saturating_add(age).saturating_sub(now) + 1;
-        let left = self.feeds.oldest().map(left);
-        // Far off is as good as never, and an instant cannot be at the end of time.
-        let left = left.map(|millis| Duration::from_millis(millis).min(Duration::from_secs(3_600)));
-        Ok(left.map(|left| Instant::now() + left))
+    /// Cuts batches to what the memory allows: those on their way, and one that forms.
+    fn fit_batches(&mut self) {
+        let share = self.job.shared.memory.share() / (self.max_in_flight + 1);
+        self.feeds.set_max_bytes(self.batch_bytes.min(share).max(1));
     }
 
-    fn drop_duplicates(&mut self, duplicates: &[Item]) -> Result<(), StoreError> {
-        if duplicates.is_empty() {
-            return Ok(());
-        }
-        let mut settlement = Settlement::new(&self.job);
-        for item in duplicates {
-            settlement.duplicate(item.mark.sequence);
-        }
-        let settled = settlement.submit()?;
-        self.diary.gave_up(settled, None);
-        Ok(())
-    }
-
-    /// Whether another block may be read; batches are cut to what the memory allows.
+    /// Whether another block may be read.
     fn has_room(&mut self) -> bool {
-        let share = self.job.shared.memory.share();
-        // What forms, and what is on its way.
-        let batches = self.max_in_flight + 1;
-        self.feeds
-            .set_max_bytes(self.batch_bytes.min(share / batches).max(1));
         let held = self.feeds.bytes()
             + self
                 .parts
@@ -386,7 +386,8 @@ impl Worker {
                 .values()
                 .map(|flight| flight.bytes)
                 .sum::<usize>();
-        held == 0 || held < share
+        let before = mem::replace(&mut self.held, held);
+        self.job.shared.memory.has_room(before, held)
     }
 
     /// The time of the oldest record that is known of.

@@ -113,14 +113,14 @@ async fn bytes_that_are_no_record_become_a_dead_letter_and_the_rest_is_sent() {
     let lane = house.lane("here").unwrap();
     let mut transaction = house.store.transaction();
     transaction
-        .append(&lane.queue, |buf| write(buf, "0", 10))
+        .append(&lane.queue, |buf| write(buf, "0", 10, LONG_AGO))
         .unwrap();
     transaction
         .append(&lane.queue, |buf| buf.extend(b"\x63nonsense"))
         .unwrap();
     transaction.append(&lane.queue, |_| {}).unwrap();
     transaction
-        .append(&lane.queue, |buf| write(buf, "3", 10))
+        .append(&lane.queue, |buf| write(buf, "3", 10, LONG_AGO))
         .unwrap();
     lane.counters.accepted(4);
     house.store.submit(transaction).unwrap();

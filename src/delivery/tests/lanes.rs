@@ -82,7 +82,7 @@ async fn a_lane_that_somebody_holds_is_not_closed() {
 
     let mut transaction = house.store.transaction();
     transaction
-        .append(&one.queue, |buf| write(buf, "1", 10))
+        .append(&one.queue, |buf| write(buf, "1", 10, LONG_AGO))
         .unwrap();
     one.counters.accepted(1);
     drop((one, two));
@@ -108,7 +108,7 @@ async fn a_lane_takes_as_many_records_as_the_contract_says() {
     let mut transaction = house.store.transaction();
     assert!(
         transaction
-            .append(&lane.queue, |buf| write(buf, "2", 10))
+            .append(&lane.queue, |buf| write(buf, "2", 10, LONG_AGO))
             .is_err()
     );
     lane.counters.rejected(1);

@@ -1,10 +1,22 @@
 //! Workers against the real store in a temporary folder, and an upstream that does as it is told.
 
+mod age;
+mod backlog;
+mod duplicates;
+mod ends;
 mod failures;
 mod lanes;
+mod memory;
 mod order;
+mod overflow;
+mod pace;
+mod pulse;
+mod refusals;
+mod requeue;
 mod restarts;
+mod script;
 mod speed;
+mod statuses;
 
 use std::{
     path::Path,
@@ -14,7 +26,7 @@ use std::{
 
 use bytes::Bytes;
 use perennial_broker::store::{
-    Durability, QueueKind, QueueLimits, Store, StoreConfig, Ticket, WhenFull,
+    Durability, Queue, QueueKind, QueueLimits, Store, StoreConfig, Ticket, Transaction, WhenFull,
 };
 use perennial_connectors::{
     Accepted, Attempt, Batch, BatchLimits, Contract, DeliverySettings, FailureClass, Outcome,
@@ -22,12 +34,20 @@ use perennial_connectors::{
 };
 use perennial_rules::{TopicFilter, TopicName};
 use tempfile::TempDir;
-use tokio::sync::watch;
 
-use super::{Connector, ConnectorSettings, Counts, Delivery, Lane, Retry, StatusSink};
+use self::script::*;
+use super::{
+    Connector, ConnectorSettings, Counts, Delivery, Lane, Retry, StatusSink,
+    dead_letters::DeadLetters,
+    shared::Shared,
+    worker::{Job, Worker},
+};
 use crate::record::{self, DeadLetter};
 
 const MAIN: &str = "main";
+
+/// A time of a record, in milliseconds since the Unix epoch, that makes it one of a backlog.
+const LONG_AGO: u64 = 1;
 
 /// One connector named `main` with everything around it.
 struct House {
@@ -45,6 +65,8 @@ struct Plan {
     linger: Duration,
     queue_records: u64,
     settings: ConnectorSettings,
+    /// What the contract says beside it.
+    contract: fn(&mut DeliverySettings),
 }
 
 impl Default for Plan {
@@ -68,7 +90,26 @@ impl Default for Plan {
                 },
                 ..ConnectorSettings::default()
             },
+            contract: |_| {},
         }
+    }
+}
+
+impl Plan {
+    /// Large batches, several at once, in any order.
+    fn parallel(contract: fn(&mut DeliverySettings)) -> Plan {
+        let mut plan = Plan::default();
+        plan.limits.records = 500;
+        plan.limits.bytes = 1 << 20;
+        plan.settings.in_flight = None;
+        plan.contract = contract;
+        plan
+    }
+
+    fn delivery(&self) -> DeliverySettings {
+        let mut delivery = DeliverySettings::new(self.linger, self.queue_records);
+        (self.contract)(&mut delivery);
+        delivery
     }
 }
 
@@ -89,19 +130,11 @@ impl House {
         answer: impl FnMut(usize, &Batch) -> Reply + Send + 'static,
     ) -> House {
         let store = open_store(folder.path());
-        let upstream = Arc::new(Script {
-            limits: plan.limits,
-            answer: Mutex::new(Box::new(answer)),
-            log: Mutex::default(),
-            released: watch::Sender::new(false),
-        });
+        let upstream = Arc::new(Script::new(plan.limits, Box::new(answer)));
         let statuses = Arc::new(Statuses::default());
         let connector = Arc::new(Connector {
             name: MAIN.to_owned(),
-            contract: Box::new(Echo {
-                linger: plan.linger,
-                queue_records: plan.queue_records,
-            }),
+            contract: Box::new(Echo(plan.delivery())),
             upstream: Box::new(Remote(Arc::clone(&upstream))),
             settings: plan.settings,
         });
@@ -137,15 +170,130 @@ impl House {
         destination: &str,
         records: impl IntoIterator<Item = (String, usize)>,
     ) -> Ticket {
+        let records = records.into_iter().map(|(id, size)| (id, size, LONG_AGO));
+        self.append_all(destination, records)
+    }
+
+    /// Appends records that were taken `age` ago in one transaction.
+    fn append_aged(
+        &self,
+        destination: &str,
+        ids: impl IntoIterator<Item = impl ToString>,
+        age: Duration,
+    ) -> Ticket {
+        let time = crate::clock::unix_millis() - age.as_millis() as u64;
+        self.append_all(
+            destination,
+            ids.into_iter().map(|id| (id.to_string(), 10, time)),
+        )
+    }
+
+    fn append_all(
+        &self,
+        destination: &str,
+        records: impl IntoIterator<Item = (String, usize, u64)>,
+    ) -> Ticket {
         let lane = self.lane(destination).unwrap();
         let mut transaction = self.store.transaction();
-        for (id, size) in records {
+        for (id, size, time) in records {
             transaction
-                .append(&lane.queue, |buf| write(buf, &id, size))
+                .append(&lane.queue, |buf| write(buf, &id, size, time))
                 .unwrap();
             lane.counters.accepted(1);
         }
         self.store.submit(transaction).unwrap()
+    }
+
+    /// Appends a record as a publish does, which makes room and tells whose records go;
+    /// whether it was taken.
+    fn offer(
+        &self,
+        transaction: &mut Transaction,
+        destination: &str,
+        record: (impl ToString, usize),
+    ) -> bool {
+        self.offer_from(transaction, destination, record, LONG_AGO)
+    }
+
+    fn offer_from(
+        &self,
+        transaction: &mut Transaction,
+        destination: &str,
+        (id, size): (impl ToString, usize),
+        time: u64,
+    ) -> bool {
+        let lane = self.lane(destination).unwrap();
+        let payload = vec![b'x'; size];
+        let id = id.to_string();
+        let record = RecordRef {
+            id: &id,
+            topic: "t",
+            client_id: "c",
+            time,
+            payload: &payload,
+        };
+        let tell = |dropped: &str| {
+            let rejection = Rejection::dropped(dropped, destination, lane.queued());
+            let status = self.connector.contract.rejected(&rejection);
+            self.statuses.publish(status.unwrap());
+        };
+        lane.append(transaction, &record, tell).is_ok()
+    }
+
+    /// Offers records of ten bytes and commits each before the next.
+    fn offer_each(&self, ids: impl IntoIterator<Item = impl ToString>) -> usize {
+        ids.into_iter().map(|id| self.offer_all([id], 10)).sum()
+    }
+
+    /// Offers records one by one and commits them together; how many were taken.
+    fn offer_all(&self, ids: impl IntoIterator<Item = impl ToString>, size: usize) -> usize {
+        let mut transaction = self.store.transaction();
+        let offer = |id| self.offer(&mut transaction, "here", (id, size));
+        let taken = ids.into_iter().map(offer).filter(|taken| *taken).count();
+        self.commit(transaction);
+        taken
+    }
+
+    /// Submits a transaction and waits until it is committed.
+    fn commit(&self, transaction: Transaction) {
+        let ticket = self.store.submit(transaction).unwrap();
+        self.wait_for(ticket);
+    }
+
+    /// Waits without tokio, whose clock may be paused.
+    fn wait_for(&self, ticket: Ticket) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !self.store.durable().has_reached(ticket) {
+            assert!(Instant::now() < deadline, "nothing was committed");
+            std::thread::yield_now();
+        }
+    }
+
+    /// A worker that runs when the test runs it, on a queue that delivery does not know.
+    fn worker(&self, destination: &str) -> (Worker, Queue, Arc<Shared>) {
+        let queue = self
+            .store
+            .queue(
+                &format!("c/main/{destination}"),
+                QueueKind::Durable,
+                any_limits(),
+            )
+            .unwrap();
+        let shared = Arc::new(Shared::new(
+            Arc::clone(&self.connector),
+            DeadLetters::open(&self.store, &self.connector).unwrap(),
+            self.store.clone(),
+            self.statuses.clone(),
+        ));
+        let worker = Worker::new(Job {
+            shared: Arc::clone(&shared),
+            destination: destination.to_owned(),
+            queue: queue.clone(),
+            counters: Arc::default(),
+            overflow: None,
+            pulse: Arc::default(),
+        });
+        (worker, queue, shared)
     }
 
     fn counts(&self) -> Counts {
@@ -211,7 +359,7 @@ fn leave_behind(folder: &Path, queue: &str, ids: impl IntoIterator<Item = u32>) 
     let mut transaction = store.transaction();
     for id in ids {
         transaction
-            .append(&queue, |buf| write(buf, &id.to_string(), 10))
+            .append(&queue, |buf| write(buf, &id.to_string(), 10, LONG_AGO))
             .unwrap();
     }
     store.submit(transaction).unwrap();
@@ -251,7 +399,7 @@ fn letters_in(store: &Store) -> Vec<DeadLetter> {
     letters
 }
 
-fn write(buf: &mut Vec<u8>, id: &str, size: usize) {
+fn write(buf: &mut Vec<u8>, id: &str, size: usize, time: u64) {
     let payload = &vec![b'x'; size];
     record::write(
         buf,
@@ -259,7 +407,7 @@ fn write(buf: &mut Vec<u8>, id: &str, size: usize) {
             id,
             topic: "t",
             client_id: "c",
-            time: 1,
+            time,
             payload,
         },
     );
@@ -277,153 +425,8 @@ async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-type Answers = Box<dyn FnMut(usize, &Batch) -> Reply + Send>;
-
-/// An upstream whose answers a test decides.
-struct Script {
-    limits: BatchLimits,
-    answer: Mutex<Answers>,
-    log: Mutex<Log>,
-    released: watch::Sender<bool>,
-}
-
-#[derive(Default)]
-struct Log {
-    /// The ids of each request.
-    requests: Vec<Vec<String>>,
-    /// How many were in flight with each request, it included.
-    together: Vec<usize>,
-    in_flight: usize,
-    delivered: Vec<String>,
-}
-
-/// What the upstream does with a request.
-enum Reply {
-    Answer(Vec<Outcome>),
-    Same(Outcome),
-    Fail,
-    Panic,
-    /// Delivers once the test [releases](Script::release) it.
-    Hold,
-}
-
-impl Reply {
-    fn deliver() -> Reply {
-        Reply::Same(delivered())
-    }
-
-    fn each(batch: &Batch, outcome: impl FnMut(&Record) -> Outcome) -> Reply {
-        Reply::Answer(batch.records.iter().map(outcome).collect())
-    }
-}
-
-fn delivered() -> Outcome {
-    Outcome::Delivered { receipt: None }
-}
-
-fn retry() -> Outcome {
-    Outcome::Retry {
-        code: "Busy".to_owned(),
-        message: "later".to_owned(),
-    }
-}
-
-fn rejected() -> Outcome {
-    Outcome::Rejected {
-        code: "Invalid".to_owned(),
-        message: "not like this".to_owned(),
-    }
-}
-
-impl Script {
-    fn log(&self) -> MutexGuard<'_, Log> {
-        self.log.lock().unwrap()
-    }
-
-    fn requests(&self) -> Vec<Vec<String>> {
-        self.log().requests.clone()
-    }
-
-    fn delivered(&self) -> Vec<String> {
-        self.log().delivered.clone()
-    }
-
-    fn release(&self) {
-        self.released.send_replace(true);
-    }
-
-    async fn send(&self, batch: &Batch) -> Result<Vec<Outcome>, SendError> {
-        let ids: Vec<_> = batch
-            .records
-            .iter()
-            .map(|record| record.id.to_string())
-            .collect();
-        let number = {
-            let mut log = self.log();
-            log.requests.push(ids.clone());
-            log.in_flight += 1;
-            let together = log.in_flight;
-            log.together.push(together);
-            log.requests.len() - 1
-        };
-        let reply = (self.answer.lock().unwrap())(number, batch);
-        // Requests that are started together are in flight together.
-        tokio::task::yield_now().await;
-        let outcomes = match reply {
-            Reply::Answer(outcomes) => Some(outcomes),
-            Reply::Same(outcome) => Some(vec![outcome; batch.records.len()]),
-            Reply::Fail => None,
-            Reply::Panic => {
-                self.log().in_flight -= 1;
-                panic!("an upstream with a defect")
-            }
-            Reply::Hold => {
-                self.released
-                    .subscribe()
-                    .wait_for(|released| *released)
-                    .await
-                    .unwrap();
-                Some(vec![delivered(); batch.records.len()])
-            }
-        };
-        let mut log = self.log();
-        log.in_flight -= 1;
-        let error = || SendError::new(FailureClass::Unavailable, "Down", "no answer");
-        let outcomes = outcomes.ok_or_else(error)?;
-        let arrived = ids.into_iter().zip(&outcomes);
-        let arrived = arrived
-            .filter(|(_, outcome)| **outcome == delivered())
-            .map(|(id, _)| id);
-        log.delivered.extend(arrived);
-        Ok(outcomes)
-    }
-}
-
-/// The upstream as the connector owns it.
-struct Remote(Arc<Script>);
-
-impl Upstream for Remote {
-    fn limits(&self) -> BatchLimits {
-        self.0.limits
-    }
-
-    fn check(&self, destination: &str) -> Result<(), String> {
-        match destination {
-            "nowhere" => Err("nowhere is no place".to_owned()),
-            _ => Ok(()),
-        }
-    }
-
-    fn send<'a>(&'a self, batch: &'a Batch) -> Attempt<'a> {
-        Box::pin(self.0.send(batch))
-    }
-}
-
 /// A contract whose status for a record is its id and what became of it.
-struct Echo {
-    linger: Duration,
-    queue_records: u64,
-}
+struct Echo(DeliverySettings);
 
 impl Contract for Echo {
     fn filters(&self) -> Vec<TopicFilter> {
@@ -431,7 +434,7 @@ impl Contract for Echo {
     }
 
     fn delivery(&self) -> DeliverySettings {
-        DeliverySettings::new(self.linger, self.queue_records)
+        self.0.clone()
     }
 
     fn accept<'a>(&'a self, publish: &Publish<'a>) -> Result<Accepted<'a>, Rejection> {
@@ -441,8 +444,8 @@ impl Contract for Echo {
         )
     }
 
-    fn rejected(&self, _: &Rejection) -> Option<Status> {
-        None
+    fn rejected(&self, rejection: &Rejection) -> Option<Status> {
+        Some(status(format!("{} {}", rejection.id, rejection.code)))
     }
 
     fn settled(&self, reports: &[Report<'_>]) -> Vec<Status> {
@@ -452,11 +455,14 @@ impl Contract for Echo {
             Outcome::Rejected { code, .. } => format!("{} {code}", report.id),
         };
         let words: Vec<_> = reports.iter().map(words).collect();
-        let topic = TopicName::parse("status").unwrap();
-        vec![Status {
-            topic,
-            payload: Bytes::from(words.join(",")),
-        }]
+        vec![status(words.join(","))]
+    }
+}
+
+fn status(words: String) -> Status {
+    Status {
+        topic: TopicName::parse("status").unwrap(),
+        payload: Bytes::from(words),
     }
 }
 
@@ -467,6 +473,13 @@ struct Statuses(Mutex<Vec<String>>);
 impl Statuses {
     fn all(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
+    }
+
+    /// The words for each record by itself.
+    fn words(&self) -> Vec<String> {
+        let all = self.all();
+        let words = all.iter().flat_map(|status| status.split(','));
+        words.map(str::to_owned).collect()
     }
 }
 

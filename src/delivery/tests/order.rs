@@ -5,14 +5,7 @@ use std::time::Duration;
 use perennial_connectors::BatchLimits;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    super::{
-        dead_letters::DeadLetters,
-        shared::Shared,
-        worker::{Job, Worker},
-    },
-    *,
-};
+use super::*;
 
 const NEVER: Duration = Duration::from_secs(3600);
 
@@ -202,34 +195,17 @@ async fn a_destination_that_hangs_does_not_hold_up_another() {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_read_while_there_is_enough_for_the_next_batch() {
     let house = House::scripted(Plan::default(), |_, _| Reply::Hold);
-    let queue = house
-        .store
-        .queue("c/main/here", QueueKind::Durable, any_limits())
-        .unwrap();
+    let (mut worker, queue, _) = house.worker("here");
     for block in 0..50 {
         let mut transaction = house.store.transaction();
         for id in block * 10..block * 10 + 10 {
             transaction
-                .append(&queue, |buf| write(buf, &id.to_string(), 10))
+                .append(&queue, |buf| write(buf, &id.to_string(), 10, LONG_AGO))
                 .unwrap();
         }
         let ticket = house.store.submit(transaction).unwrap();
         house.store.durable().reached(ticket).await.unwrap();
     }
-    let shared = Shared::new(
-        Arc::clone(&house.connector),
-        DeadLetters::open(&house.store, &house.connector).unwrap(),
-        house.store.clone(),
-        house.statuses.clone(),
-    );
-    let mut worker = Worker::new(Job {
-        shared: Arc::new(shared),
-        destination: "here".to_owned(),
-        queue,
-        counters: Arc::default(),
-        overflow: None,
-        pulse: Arc::default(),
-    });
     let never = CancellationToken::new();
     let working = worker.work(&never);
     // The paused clock moves on when nobody has anything to do.

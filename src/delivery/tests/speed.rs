@@ -9,7 +9,7 @@ use super::*;
 const RECORDS: u64 = 1_000_000;
 
 /// CPU time of this thread, on which worker and upstream run; the committer has its own.
-fn cpu_time() -> Duration {
+pub(super) fn cpu_time() -> Duration {
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     Duration::from_nanos(stat.split(' ').next().unwrap().parse().unwrap())
 }
@@ -70,10 +70,7 @@ async fn a_record_costs_the_worker_well_under_half_a_microsecond() {
     let linger = Duration::from_secs(1);
     let connector = Arc::new(Connector {
         name: MAIN.to_owned(),
-        contract: Box::new(Mute(Echo {
-            linger,
-            queue_records: RECORDS,
-        })),
+        contract: Box::new(Mute(Echo(DeliverySettings::new(linger, RECORDS)))),
         upstream: Box::new(Devour),
         settings: ConnectorSettings::default(),
     });
@@ -87,7 +84,7 @@ async fn a_record_costs_the_worker_well_under_half_a_microsecond() {
         let mut transaction = store.transaction();
         for _ in 0..256 {
             transaction
-                .append(&lane.queue, |buf| write(buf, "", 256))
+                .append(&lane.queue, |buf| write(buf, "", 256, LONG_AGO))
                 .unwrap();
         }
         lane.counters.accepted(256);

@@ -3,8 +3,6 @@
 //! A status is published before its record is settled. The store keeps the order, so where
 //! the end of a record survives a kill, its status does, too.
 
-use std::ops::RangeInclusive;
-
 use perennial_connectors::{FailureClass, Report};
 use tokio::task::JoinError;
 use tracing::warn;
@@ -32,7 +30,8 @@ impl Worker {
             return Ok(());
         };
         let Flight {
-            origin,
+            source,
+            hold,
             batch,
             marks,
             started,
@@ -41,11 +40,10 @@ impl Worker {
         let records = Arc::unwrap_or_clone(batch).records;
         let items = marks.into_iter().zip(records);
         let items: Vec<_> = items.map(|(mark, record)| Item { mark, record }).collect();
-        let span = Overflow::span(&items);
         let error = match answer {
             Ok(outcomes) if outcomes.len() == items.len() => {
-                self.sort(origin, items, outcomes, started)?;
-                self.answered(origin, span);
+                self.sort(source, items, outcomes, started)?;
+                self.answered(source, &hold);
                 return Ok(());
             }
             Ok(outcomes) => {
@@ -55,31 +53,30 @@ impl Worker {
             Err(error) => error,
         };
         if error.class == FailureClass::Refused {
-            self.divide(origin, items, &error)?;
+            self.divide(source, items, &error)?;
         } else {
             self.note_failure(&error, items.len(), started);
-            self.send_again(origin, items)?;
+            self.send_again(source, items)?;
         }
-        self.answered(origin, span);
+        self.answered(source, &hold);
         Ok(())
     }
 
-    fn answered(&mut self, origin: Origin, span: Option<RangeInclusive<u64>>) {
-        if let (Some(overflow), Some(span)) = (&self.job.overflow, span) {
-            overflow.arrived(&span);
-        }
-        self.feeds.answered(origin);
+    fn answered(&mut self, source: Source, hold: &Hold) {
+        self.job.let_go(hold);
+        self.feeds.answered(source.origin);
     }
 
     /// Ends the records whose outcome is final; the others are sent again.
     fn sort(
         &mut self,
-        origin: Origin,
+        source: Source,
         items: Vec<Item>,
         outcomes: Vec<Outcome>,
         started: Instant,
     ) -> Result<(), StoreError> {
-        let (sent, time) = (items.len(), items.first().map(|item| item.record.time));
+        let times = items.iter().map(|item| item.record.time);
+        let (sent, newest) = (items.len(), times.max());
         let (mut ended, mut final_outcomes) = (Vec::with_capacity(sent), Vec::with_capacity(sent));
         let (mut again, mut delay) = (Vec::new(), None);
         for (item, outcome) in items.into_iter().zip(outcomes) {
@@ -98,14 +95,16 @@ impl Worker {
             Some((code, message)) if again.len() == sent => {
                 let error = SendError::new(FailureClass::Unavailable, code, message);
                 self.note_failure(&error, sent, started);
-                self.send_again(origin, again)
+                self.send_again(source, again)
             }
             _ => {
+                self.came_through += 1;
                 self.note_success(again.len());
-                if let Some(time) = time {
-                    self.feeds.came_through(origin, time, clock::unix_millis());
+                if let Some(newest) = newest {
+                    let now = clock::unix_millis();
+                    self.feeds.came_through(source.origin, newest, now);
                 }
-                self.send_alone_again(origin, again)
+                self.send_alone_again(source, again)
             }
         }
     }
@@ -142,7 +141,7 @@ impl Worker {
     /// record that is refused alone ends.
     fn divide(
         &mut self,
-        origin: Origin,
+        source: Source,
         mut items: Vec<Item>,
         error: &SendError,
     ) -> Result<(), StoreError> {
@@ -157,33 +156,54 @@ impl Worker {
         }
         Diary::divided(error, items.len());
         self.job.counters.retried(items.len() as u64);
+        for item in &mut items {
+            // What comes through of one half has not overtaken the other.
+            item.mark.sent_after = None;
+        }
         let rest = items.split_off(items.len() / 2);
         for items in [rest, items] {
-            self.feeds.divided(origin);
-            self.parts.push_front(Part { origin, items });
+            self.put_part(source.origin, items);
         }
         Ok(())
+    }
+
+    /// Puts records before all others as they are.
+    fn put_part(&mut self, origin: Origin, items: Vec<Item>) {
+        self.feeds.parted(origin);
+        self.parts.push_front(Part { origin, items });
     }
 
     /// Puts the records of a batch of which nothing came through before all others, or at the
     /// end of the queue when too many overtook them.
-    fn send_again(&mut self, origin: Origin, mut items: Vec<Item>) -> Result<(), StoreError> {
+    fn send_again(&mut self, source: Source, mut items: Vec<Item>) -> Result<(), StoreError> {
         self.job.counters.retried(items.len() as u64);
-        let is_late = |mark: Mark| self.came_through - mark.sent_after >= MAX_OVERTAKEN;
+        let is_late = |mark: Mark| {
+            let sent_after = mark.sent_after.unwrap_or(self.came_through);
+            self.came_through - sent_after >= MAX_OVERTAKEN
+        };
         self.requeue(&mut items, is_late)?;
-        self.feeds.give_back(origin, items);
+        self.give_back(source, items);
         Ok(())
     }
 
     /// Sends records again that failed while others of their batch came through.
-    fn send_alone_again(&mut self, origin: Origin, mut items: Vec<Item>) -> Result<(), StoreError> {
+    fn send_alone_again(&mut self, source: Source, mut items: Vec<Item>) -> Result<(), StoreError> {
         if items.is_empty() || self.after_failure == AfterFailure::SendFirst {
-            return self.send_again(origin, items);
+            return self.send_again(source, items);
         }
         self.job.counters.retried(items.len() as u64);
         self.requeue(&mut items, |_| true)?;
-        self.feeds.give_back(origin, items);
+        self.give_back(source, items);
         Ok(())
+    }
+
+    /// Puts records before all others: a part as it was, so that it is not divided again.
+    fn give_back(&mut self, source: Source, items: Vec<Item>) {
+        if !source.is_part {
+            self.feeds.give_back(source.origin, items);
+        } else if !items.is_empty() {
+            self.put_part(source.origin, items);
+        }
     }
 
     /// Moves the records that `is_late` to the end of the queue; those for which it has no room stay.
@@ -211,9 +231,8 @@ impl Worker {
         self.diary.failed(error, records, queued, change);
     }
 
-    /// A batch came through, all but `again` of its records.
+    /// The upstream is there, and took all but `again` of the records of a batch.
     fn note_success(&mut self, again: usize) {
-        self.came_through += 1;
         let now = Instant::now();
         let change = match again {
             0 => self.circuit.succeeded(now),
