@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, reason = "tests print seeds and counts")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod admin;
 mod admission;
 mod aws;
 mod bad_config;
@@ -13,15 +14,19 @@ mod bad_requests;
 mod checklist;
 mod clients;
 mod compat;
+mod dead_letters;
 mod disk_full;
 mod embedded_default;
 mod exactly_once;
 mod full_queue;
 mod hard_to_hurt;
 mod limits;
+mod metrics;
 mod not_offered;
+mod outage;
 mod paho;
 mod plug_pull;
+mod queues;
 mod retained;
 mod rumqttd;
 mod sessions;

@@ -119,7 +119,6 @@ fn every_passing_fault_is_retried_until_each_record_is_delivered_and_reported_on
         body(200, r#"{"FailedPutCount": 0, "RequestResponses": []}"#),
         body(200, r#"{"FailedPutCount": 0, "RequestResponses": [{}]}"#),
         body(500, "<html>a proxy's page</html>"),
-        body(413, ""),
         Answer::ResetAfter,
         Answer::access_denied(),
         Answer::expired_token(),

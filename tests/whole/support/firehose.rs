@@ -1,17 +1,23 @@
-//! The Firehose double for tests that are not async.
+//! The doubles of AWS services for tests that are not async.
 
 use std::{ops::Deref, time::Duration};
 
-use perennial_doubles::FirehoseDouble;
+use perennial_doubles::{BatchCall, Call, Double, FirehoseCall};
 use tokio::runtime::{Builder, Runtime};
 
 /// A Firehose double and the thread that it runs on.
-pub(crate) struct Firehose {
-    double: FirehoseDouble,
+pub(crate) type Firehose = Service<FirehoseCall>;
+
+/// An IoT Analytics double, likewise.
+pub(crate) type IotAnalytics = Service<BatchCall>;
+
+/// A double and the thread that it runs on.
+pub(crate) struct Service<C: Call> {
+    double: Double<C>,
     runtime: Runtime,
 }
 
-impl Firehose {
+impl<C: Call> Service<C> {
     /// A double on a port of its own.
     pub(crate) fn start() -> Self {
         let runtime = Builder::new_multi_thread()
@@ -19,9 +25,7 @@ impl Firehose {
             .enable_all()
             .build()
             .expect("a runtime starts");
-        let double = runtime
-            .block_on(FirehoseDouble::start())
-            .expect("a double starts");
+        let double = runtime.block_on(Double::start()).expect("a double starts");
         Self { double, runtime }
     }
 
@@ -48,6 +52,31 @@ impl Firehose {
         }
     }
 
+    /// Waits until `destination` takes a record beyond those that it has.
+    #[track_caller]
+    pub(crate) fn wait_for_more_records(&self, destination: &str, limit: Duration) {
+        let count = self.double.record_count(destination) + 1;
+        let more = self.double.wait_for_records(destination, count, limit);
+        if self.runtime.block_on(more).is_err() {
+            panic!("{destination} took no record in {limit:?}");
+        }
+    }
+
+    /// The parameters of an upstream that sends here.
+    pub(crate) fn upstream_parameters(&self) -> String {
+        self.upstream_parameters_and("")
+    }
+
+    /// The same with others, each of which is followed by a comma.
+    pub(crate) fn upstream_parameters_and(&self, others: &str) -> String {
+        format!(
+            "{{ {others} endpoint_url = \"{}\", region = \"us-east-1\", timeout = \"1s\" }}",
+            self.url()
+        )
+    }
+}
+
+impl Firehose {
     /// A plain connector that sends what matches `filter` to the stream `destination` here.
     pub(crate) fn plain_connector(&self, filter: &str, destination: &str) -> String {
         format!(
@@ -65,20 +94,12 @@ impl Firehose {
             self.upstream_parameters()
         )
     }
-
-    /// The parameters of an upstream that sends here.
-    pub(crate) fn upstream_parameters(&self) -> String {
-        format!(
-            "{{ endpoint_url = \"{}\", region = \"us-east-1\", timeout = \"1s\" }}",
-            self.url()
-        )
-    }
 }
 
-impl Deref for Firehose {
-    type Target = FirehoseDouble;
+impl<C: Call> Deref for Service<C> {
+    type Target = Double<C>;
 
-    fn deref(&self) -> &FirehoseDouble {
+    fn deref(&self) -> &Double<C> {
         &self.double
     }
 }

@@ -30,6 +30,8 @@ pub(crate) struct Gateway {
     port: u16,
     config: String,
     process: Option<Process>,
+    /// Whether the folder outlives a test that fails.
+    keep: bool,
 }
 
 struct Process {
@@ -60,6 +62,7 @@ impl Gateway {
             port,
             config: config.to_owned(),
             process: None,
+            keep: false,
         };
         fs::create_dir(gateway.data_dir()).expect("a data folder");
         gateway
@@ -80,6 +83,16 @@ impl Gateway {
         let mut command = perennial(self.folder.path());
         command.arg("run").arg("--config").arg(config);
         self.process = Some(Process::spawn(command));
+    }
+
+    /// Gives it another configuration from the next start on.
+    pub(crate) fn change_config(&mut self, config: &str) {
+        config.clone_into(&mut self.config);
+    }
+
+    /// Leaves its folder for somebody to look at, should the test fail.
+    pub(crate) fn keep_folder_if_the_test_fails(&mut self) {
+        self.keep = true;
     }
 
     /// Where it serves MQTT.
@@ -104,6 +117,16 @@ impl Gateway {
     /// Everything that it writes is in here.
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")
+    }
+
+    /// Where its commands are run, and its configuration is.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+
+    /// What it has printed since it was started.
+    pub(crate) fn stdout(&self) -> String {
+        self.process().stdout.text()
     }
 
     /// What it has logged since it was started.
@@ -152,6 +175,15 @@ impl Gateway {
     pub(crate) fn wait_for_end(&mut self) -> ExitStatus {
         let mut process = self.process.take().expect("the gateway runs");
         wait_for_exit(&mut process.child, STOP, "the gateway")
+    }
+
+    /// Ends it as a power cut would, and does not wait for that; [`Gateway::kill9`] does.
+    pub(crate) fn send_kill(&self) {
+        let id = self.process().child.id().to_string();
+        let sent = Command::new("sh")
+            .args(["-c", "kill -KILL \"$0\"", &id])
+            .status();
+        assert!(sent.expect("a shell").success(), "SIGKILL was not sent");
     }
 
     /// Ends it as a power cut would, without a word.
@@ -218,6 +250,18 @@ impl Drop for Process {
         if thread::panicking() {
             println!("The gateway printed:\n{}", self.stdout.text());
             println!("The gateway logged:\n{}", self.stderr.text());
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if self.keep && thread::panicking() {
+            self.folder.disable_cleanup(true);
+            println!(
+                "The gateway's folder is left at {}",
+                self.folder.path().display()
+            );
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the tests share: the processes around a test, and ways to wait.
 
+pub(crate) mod admin;
 pub(crate) mod bystander;
 pub(crate) mod client;
 pub(crate) mod dead_letters;
@@ -7,6 +8,7 @@ pub(crate) mod device;
 pub(crate) mod firehose;
 pub(crate) mod gateway;
 pub(crate) mod hello;
+pub(crate) mod long;
 pub(crate) mod memory;
 pub(crate) mod mosquitto;
 pub(crate) mod numbered;

@@ -1,16 +1,17 @@
 //! Publishers whose messages carry their publisher and number, and the count of them.
 
 use std::{
-    net::{SocketAddr, TcpStream},
+    net::SocketAddr,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread,
     time::Duration,
 };
 
 use crate::support::{
+    hello::Hello,
     version::Version,
     wait::{PATIENCE, pause, wait_for_some},
-    wire::{self, Wire},
+    wire,
 };
 
 /// Messages that a publisher has unacknowledged at most.
@@ -18,24 +19,68 @@ const WINDOW: u64 = 20;
 
 const VERSION: Version = Version::V311;
 
+/// What publishers say.
+pub(crate) trait Speech: Send + Sync {
+    /// Where message `number` of `publisher` goes.
+    fn topic(&self, publisher: usize, number: u64) -> String;
+
+    /// What it says.
+    fn payload(&self, publisher: usize, number: u64) -> Vec<u8>;
+}
+
 /// Many publishers, each at QoS 1 and as fast as its window allows.
 pub(crate) struct Publishers {
-    prefix: String,
-    size: usize,
+    name: String,
+    speech: Box<dyn Speech>,
+    lasting: bool,
+    /// What each waits for between two windows.
+    pace: Duration,
+    /// How many messages each has to say.
+    most: u64,
     /// Of each publisher, how many were acknowledged. Acknowledgements come in order.
     acknowledged: Vec<AtomicU64>,
+    /// Of each publisher, how many were sent at least once.
+    sent: Vec<AtomicU64>,
     stop: AtomicBool,
 }
 
 impl Publishers {
     /// Publishers on topics below `prefix` whose messages have `size` bytes.
     pub(crate) fn new(count: usize, prefix: &str, size: usize) -> Self {
+        let prefix = prefix.to_owned();
+        Self::speaking(count, "publisher", Numbered { prefix, size })
+    }
+
+    /// Publishers whose client ids begin with `name`, and who say what `speech` has for them.
+    pub(crate) fn speaking(count: usize, name: &str, speech: impl Speech + 'static) -> Self {
         Self {
-            prefix: prefix.to_owned(),
-            size,
+            name: name.to_owned(),
+            speech: Box::new(speech),
+            lasting: false,
+            pace: Duration::ZERO,
+            most: u64::MAX,
             acknowledged: (0..count).map(|_| AtomicU64::new(0)).collect(),
+            sent: (0..count).map(|_| AtomicU64::new(0)).collect(),
             stop: AtomicBool::new(false),
         }
+    }
+
+    /// The same with sessions that outlive their connections.
+    pub(crate) fn lasting(self) -> Self {
+        Self {
+            lasting: true,
+            ..self
+        }
+    }
+
+    /// The same with `pace` between two windows of each publisher.
+    pub(crate) fn paced(self, pace: Duration) -> Self {
+        Self { pace, ..self }
+    }
+
+    /// The same with `most` messages of each publisher, which ends then.
+    pub(crate) fn up_to(self, most: u64) -> Self {
+        Self { most, ..self }
     }
 
     /// Publishes until [`stop`](Self::stop) while `meanwhile` runs; connects again, and sends
@@ -58,10 +103,12 @@ impl Publishers {
 
     /// Of each publisher, how many were acknowledged.
     pub(crate) fn acknowledged(&self) -> Vec<u64> {
-        self.acknowledged
-            .iter()
-            .map(|count| count.load(Ordering::Relaxed))
-            .collect()
+        read_all(&self.acknowledged)
+    }
+
+    /// Of each publisher, how many were sent, be they acknowledged or not.
+    pub(crate) fn sent(&self) -> Vec<u64> {
+        read_all(&self.sent)
     }
 
     /// How many were acknowledged.
@@ -70,9 +117,7 @@ impl Publishers {
     }
 
     fn publish(&self, publisher: usize, address: SocketAddr) {
-        // Numbers below have been sent at least once.
-        let mut sent = 0;
-        while !self.publish_over_one_connection(publisher, address, &mut sent) {
+        while !self.publish_over_one_connection(publisher, address) {
             if self.stop.load(Ordering::Relaxed) {
                 return;
             }
@@ -81,43 +126,40 @@ impl Publishers {
     }
 
     /// Whether all is said; otherwise the connection was lost.
-    fn publish_over_one_connection(
-        &self,
-        publisher: usize,
-        address: SocketAddr,
-        sent: &mut u64,
-    ) -> bool {
-        let Ok(stream) = TcpStream::connect(address) else {
+    fn publish_over_one_connection(&self, publisher: usize, address: SocketAddr) -> bool {
+        let client_id = format!("{}-{publisher}", self.name);
+        let hello = match self.lasting {
+            true => Hello::lasting(VERSION, &client_id),
+            false => Hello::new(VERSION, &client_id),
+        };
+        let Ok(mut client) = hello.attempt(address) else {
             return false;
         };
-        let mut wire = Wire::over(stream);
-        wire.send(&wire::connect(VERSION, &format!("publisher-{publisher}")));
-        match wire.receive() {
-            Some(answer) if answer.body == [0, 0] => {}
-            _ => return false,
-        }
-        let topic = format!("{}/{publisher}", self.prefix);
         let mut acknowledged = self.acknowledged[publisher].load(Ordering::Relaxed);
         let mut next = acknowledged;
+        let mut sent = self.sent[publisher].load(Ordering::Relaxed);
         let mut output = Vec::new();
         loop {
             output.clear();
-            while next < acknowledged + WINDOW && !self.stop.load(Ordering::Relaxed) {
-                let payload = self.payload(publisher, next);
+            let end = self.most.min(acknowledged + WINDOW);
+            while next < end && !self.stop.load(Ordering::Relaxed) {
+                let topic = self.speech.topic(publisher, next);
+                let payload = self.speech.payload(publisher, next);
                 let id = packet_id(next);
                 let mut packet = wire::publish(VERSION, 1, id, topic.as_bytes(), &payload);
-                if next < *sent {
+                if next < sent {
                     packet[0] |= 0x08;
                 }
                 output.append(&mut packet);
                 next += 1;
             }
-            *sent = next.max(*sent);
-            wire.send(&output);
+            sent = next.max(sent);
+            self.sent[publisher].store(sent, Ordering::Relaxed);
+            client.send(&output);
             if next == acknowledged {
                 return true;
             }
-            let Some(answer) = wire.receive() else {
+            let Some(answer) = client.receive() else {
                 return false;
             };
             let mut answer = Some(answer);
@@ -129,10 +171,25 @@ impl Publishers {
                     "in order"
                 );
                 acknowledged += 1;
-                answer = wire.buffered();
+                answer = client.buffered();
             }
             self.acknowledged[publisher].store(acknowledged, Ordering::Relaxed);
+            if !self.pace.is_zero() {
+                pause(self.pace);
+            }
         }
+    }
+}
+
+/// Messages below a prefix that are as long as is asked for.
+struct Numbered {
+    prefix: String,
+    size: usize,
+}
+
+impl Speech for Numbered {
+    fn topic(&self, publisher: usize, _: u64) -> String {
+        format!("{}/{publisher}", self.prefix)
     }
 
     fn payload(&self, publisher: usize, number: u64) -> Vec<u8> {
@@ -140,6 +197,11 @@ impl Publishers {
         payload.resize(self.size.max(payload.len()), b'.');
         payload
     }
+}
+
+fn read_all(counts: &[AtomicU64]) -> Vec<u64> {
+    let counts = counts.iter();
+    counts.map(|count| count.load(Ordering::Relaxed)).collect()
 }
 
 struct StopAtEnd<'a>(&'a AtomicBool);

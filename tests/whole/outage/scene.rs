@@ -1,0 +1,223 @@
+//! Devices of both V1 connectors, a gateway, and the services behind it; at the end
+//! everything is where it belongs.
+
+use std::time::{Duration, Instant};
+
+use perennial_doubles::{Answer, Call, FirehoseDouble, IotAnalyticsDouble};
+
+use super::{ledger::Ledger, listener::Listener, storm::Storm, way::Way};
+use crate::support::{
+    admin::{self, Metrics},
+    dead_letters,
+    firehose::{Firehose, IotAnalytics, Service},
+    gateway::{Gateway, quiet_port},
+    numbered::Publishers,
+    wait::wait_for,
+};
+
+const WAYS: [Way; 2] = [Way::Firehose, Way::IotAnalytics];
+
+/// The publishers of each way; half of them send to each of its destinations.
+const PUBLISHERS: usize = 4;
+
+/// How long everything may take to arrive when the story is over.
+const DRAIN: Duration = Duration::from_secs(120);
+
+/// The parties.
+pub(super) struct Scene {
+    stage: Stage,
+    storms: [Storm; 2],
+    listener: Listener,
+    publishers: [Publishers; 2],
+}
+
+/// What a story is about.
+pub(super) struct Stage {
+    pub(super) gateway: Gateway,
+    pub(super) firehose: Firehose,
+    pub(super) analytics: IotAnalytics,
+}
+
+impl Scene {
+    /// Starts all of it; each publisher waits for `pace` between two windows of 20 messages.
+    pub(super) fn start(seed: u64, pace: Duration) -> Self {
+        let (firehose, analytics) = (Firehose::start(), IotAnalytics::start());
+        let message = "The request is not valid.";
+        let storms = [
+            Storm::over(
+                &firehose,
+                seed,
+                FirehoseDouble::passing_faults(),
+                Answer::error(400, "InvalidArgumentException", message),
+            ),
+            Storm::over(
+                &analytics,
+                seed ^ 1,
+                IotAnalyticsDouble::passing_faults(),
+                IotAnalyticsDouble::invalid_request(message),
+            ),
+        ];
+        let mut gateway = gateway_before(&firehose, &analytics);
+        gateway.keep_folder_if_the_test_fails();
+        Self {
+            storms,
+            listener: Listener::subscribe(gateway.address(), &WAYS),
+            publishers: WAYS.map(|way| {
+                let publishers = Publishers::speaking(PUBLISHERS, way.name(), way);
+                publishers.lasting().paced(pace)
+            }),
+            stage: Stage {
+                gateway,
+                firehose,
+                analytics,
+            },
+        }
+    }
+
+    /// The same with services that fail in no way but one: they refuse poison.
+    pub(super) fn calm(self) -> Self {
+        self.storms[0].calm(&self.stage.firehose);
+        self.storms[1].calm(&self.stage.analytics);
+        self
+    }
+
+    /// Devices publish while `story` runs, after which the gateway is up and both services can
+    /// be reached. Then everything arrives, and is compared with what was acknowledged.
+    pub(super) fn play(mut self, story: impl FnOnce(&mut Stage)) {
+        let stage = &mut self.stage;
+        let (address, listener, publishers) =
+            (stage.gateway.address(), &self.listener, &self.publishers);
+        listener.run(address, || {
+            publishers[0].run(address, || publishers[1].run(address, || story(stage)));
+            println!("firehose met {:?}", self.storms[0].calm(&stage.firehose));
+            println!(
+                "iot-analytics met {:?}",
+                self.storms[1].calm(&stage.analytics)
+            );
+            stage.wait_for_all(publishers, listener);
+            stage.settle_accounts();
+            stage.check(publishers, listener);
+        });
+    }
+}
+
+impl Stage {
+    fn wait_for_all(&self, publishers: &[Publishers; 2], listener: &Listener) {
+        let begin = Instant::now();
+        wait_for(DRAIN, "everything arrives and is told", || {
+            let heard = &listener.heard();
+            WAYS.iter().zip(publishers).all(|(way, publishers)| {
+                let ledger = Ledger {
+                    way: *way,
+                    publishers,
+                    taken: &self.taken(*way),
+                    dead: &[],
+                    heard,
+                };
+                ledger.is_complete()
+            })
+        });
+        println!("everything has arrived {:?} later", begin.elapsed());
+    }
+
+    /// Waits until the queues are empty, when every record that was accepted is in exactly one
+    /// place, and stops the gateway: what a device published again after a kill may come behind
+    /// all that was waited for.
+    fn settle_accounts(&mut self) {
+        let lanes = WAYS.iter().flat_map(|way| {
+            let destinations = [0, 1].map(|publisher| way.full_destination(publisher));
+            destinations.map(|destination| (way.name(), destination))
+        });
+        for (connector, destination) in lanes {
+            let mut metrics = Metrics::of(&self.gateway);
+            wait_for(DRAIN, "a queue becomes empty", || {
+                metrics = Metrics::of(&self.gateway);
+                metrics.records("queued", connector, &destination) == 0.0
+            });
+            assert!(metrics.add_up(connector, &destination), "{}", metrics.0);
+            for unwanted in ["dropped_total", "expired_total"] {
+                let count = metrics.records(unwanted, connector, &destination);
+                // Of a message that was published twice one is dropped as a duplicate.
+                let is_fine =
+                    count == 0.0 || (connector, unwanted) == ("iot-analytics", "dropped_total");
+                assert!(is_fine, "{}", metrics.0);
+            }
+        }
+        assert!(self.gateway.terminate().success());
+        assert_eq!(dead_letters::queued(&self.gateway.data_dir()), 0);
+    }
+
+    /// Checks every message of the stopped gateway.
+    fn check(&self, publishers: &[Publishers; 2], listener: &Listener) {
+        let is_known = |id: &String| WAYS.iter().any(|way| id.starts_with(way.name()));
+        assert!(listener.heard().keys().all(is_known), "a status has an id");
+        for (way, publishers) in WAYS.iter().zip(publishers) {
+            let ledger = Ledger {
+                way: *way,
+                publishers,
+                taken: &self.taken(*way),
+                dead: &dead_letters::read_all(&self.gateway.data_dir(), way.name()),
+                heard: &listener.heard(),
+            };
+            let summary = ledger.check();
+            println!("{}: {summary:?}", way.name());
+            let listed = [
+                "dead-letters",
+                "list",
+                "--connector",
+                way.name(),
+                "--limit",
+                "1000000",
+            ];
+            let listed = admin::json(&self.gateway, &listed);
+            assert_eq!(listed.len(), summary.dead + summary.dead_duplicates);
+            assert!(summary.acknowledged > 1_000, "the publishers hardly ran");
+        }
+    }
+
+    fn taken(&self, way: Way) -> Taken {
+        match way {
+            Way::Firehose => taken(&self.firehose),
+            Way::IotAnalytics => taken(&self.analytics),
+        }
+    }
+}
+
+/// What each destination of a service has taken.
+type Taken = [(&'static str, Vec<String>); 2];
+
+fn taken<C: Call>(service: &Service<C>) -> Taken {
+    ["even", "odd"].map(|destination| {
+        let text = |record| String::from_utf8_lossy(C::payload(record)).into_owned();
+        let records = service.records(destination);
+        (destination, records.iter().map(text).collect())
+    })
+}
+
+fn gateway_before(firehose: &Firehose, analytics: &IotAnalytics) -> Gateway {
+    let config = format!(
+        r#"
+        [[connector]]
+        name = "firehose"
+        contract = "firehose"
+        upstream = "firehose"
+        retry = {{ initial = "10ms", max = "100ms" }}
+        upstream_parameters = {}
+        [connector.parameters]
+        default_delivery_stream_arn = "arn:aws:firehose:us-east-1:123456789012:deliverystream/even"
+        publish_interval = "100ms"
+
+        [[connector]]
+        name = "iot-analytics"
+        contract = "iot-analytics"
+        upstream = "iot-analytics"
+        retry = {{ initial = "10ms", max = "100ms" }}
+        upstream_parameters = {}
+        [connector.parameters]
+        publish_interval = "100ms"
+        "#,
+        firehose.upstream_parameters(),
+        analytics.upstream_parameters(),
+    );
+    Gateway::start_on(quiet_port(), &config)
+}
