@@ -24,7 +24,7 @@ use std::{
 
 use perennial_broker::store::{Block, Queue, StoreError};
 use perennial_connectors::{
-    AfterFailure, Batch, BatchLimits, Outcome, RecordRef, Rejection, SendError,
+    AfterFailure, Batch, BatchLimits, Outcome, Record, RecordRef, Rejection, SendError,
 };
 use tokio::{
     task::{self, JoinSet},
@@ -298,12 +298,10 @@ impl Worker {
         } = load;
         let bytes = bytes(&items);
         self.job.shared.pace.sent(items.len(), bytes, started);
-        let (mut records, mut marks) = (Vec::new(), Vec::new());
-        for Item { mut mark, record } in items {
+        let (records, mut marks) = split(items);
+        for mark in &mut marks {
             mark.sent_after.get_or_insert(self.came_through);
             mark.attempts += 1;
-            records.push(record);
-            marks.push(mark);
         }
         let batch = Arc::new(Batch {
             destination: self.job.destination.clone(),
@@ -332,8 +330,10 @@ impl Worker {
         let since = Instant::now();
         let max_bytes = self.limits.record_bytes.min(self.limits.bytes);
         let (mut corrupt, mut refused) = (Vec::new(), Vec::new());
+        // A reader leaves out what is below the head, so that hardly ever each record is looked up.
+        let has_gaps = self.job.queue.gaps() > 0;
         for (sequence, bytes) in block.records() {
-            if self.job.queue.is_settled(sequence) {
+            if has_gaps && self.job.queue.is_settled(sequence) {
                 // An earlier run was done with it, though not with one before it.
                 continue;
             }
@@ -401,6 +401,12 @@ impl Worker {
         let waiting = first.into_iter().chain(parts).map(|item| &item.record);
         waiting.chain(flights).map(|record| record.time).min()
     }
+}
+
+/// The records as an upstream takes them, and what is known of each beside.
+fn split(items: Vec<Item>) -> (Vec<Record>, Vec<Mark>) {
+    let items = items.into_iter();
+    items.map(|Item { mark, record }| (record, mark)).unzip()
 }
 
 fn bytes(items: &[Item]) -> usize {

@@ -13,9 +13,6 @@ use super::*;
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Batches that come through before a record that fails all the time lets them pass for good.
-///
-/// While the queue has room, this is also the bound on what is sent again after a restart
-/// although it was delivered: what is settled behind an unsettled record is known in memory only.
 const MAX_OVERTAKEN: u64 = 16;
 
 type Finished = Result<(task::Id, Answer), JoinError>;
@@ -38,20 +35,20 @@ impl Worker {
             ..
         } = flight;
         let records = Arc::unwrap_or_clone(batch).records;
-        let items = marks.into_iter().zip(records);
-        let items: Vec<_> = items.map(|(mark, record)| Item { mark, record }).collect();
         let error = match answer {
-            Ok(outcomes) if outcomes.len() == items.len() => {
-                self.sort(source, items, outcomes, started)?;
+            Ok(outcomes) if outcomes.len() == records.len() => {
+                self.sort(source, &records, &marks, &outcomes, started)?;
                 self.answered(source, &hold);
                 return Ok(());
             }
             Ok(outcomes) => {
-                let (found, sent) = (outcomes.len(), items.len());
+                let (found, sent) = (outcomes.len(), records.len());
                 broken(format!("{found} outcomes for {sent} records"))
             }
             Err(error) => error,
         };
+        let items = marks.into_iter().zip(records);
+        let items: Vec<_> = items.map(|(mark, record)| Item { mark, record }).collect();
         if error.class == FailureClass::Refused {
             self.divide(source, items, &error)?;
         } else {
@@ -71,65 +68,63 @@ impl Worker {
     fn sort(
         &mut self,
         source: Source,
-        items: Vec<Item>,
-        outcomes: Vec<Outcome>,
+        records: &[Record],
+        marks: &[Mark],
+        outcomes: &[Outcome],
         started: Instant,
     ) -> Result<(), StoreError> {
-        let times = items.iter().map(|item| item.record.time);
-        let (sent, newest) = (items.len(), times.max());
-        let (mut ended, mut final_outcomes) = (Vec::with_capacity(sent), Vec::with_capacity(sent));
-        let (mut again, mut delay) = (Vec::new(), None);
-        for (item, outcome) in items.into_iter().zip(outcomes) {
+        self.finish(records, marks, outcomes)?;
+        let (mut again, mut delay, mut newest) = (Vec::new(), None, 0);
+        for ((record, mark), outcome) in records.iter().zip(marks).zip(outcomes) {
+            newest = newest.max(record.time);
             if let Outcome::Retry { code, message } = outcome {
-                let Item { mark, record } = item;
-                let record = record::detached(&record);
+                let (mark, record) = (*mark, record::detached(record));
                 again.push(Item { mark, record });
                 delay.get_or_insert((code, message));
-            } else {
-                ended.push(item);
-                final_outcomes.push(outcome);
             }
         }
-        self.finish(&ended, &final_outcomes)?;
         match delay {
-            Some((code, message)) if again.len() == sent => {
-                let error = SendError::new(FailureClass::Unavailable, code, message);
-                self.note_failure(&error, sent, started);
+            Some((code, message)) if again.len() == records.len() => {
+                let class = FailureClass::Unavailable;
+                let error = SendError::new(class, code.clone(), message.clone());
+                self.note_failure(&error, again.len(), started);
                 self.send_again(source, again)
             }
             _ => {
                 self.came_through += 1;
                 self.note_success(again.len());
-                if let Some(newest) = newest {
-                    let now = clock::unix_millis();
-                    self.feeds.came_through(source.origin, newest, now);
-                }
+                let now = clock::unix_millis();
+                self.feeds.came_through(source.origin, newest, now);
                 self.send_alone_again(source, again)
             }
         }
     }
 
-    /// Records have ended: their statuses, the dead letters of those that were rejected, and
-    /// the end of all of them in the store.
+    /// Records have ended, all but those to be sent again: their statuses, the dead letters of
+    /// those that were rejected, and the end of all of them in the store.
     pub(super) fn finish(
         &mut self,
-        items: &[Item],
+        records: &[Record],
+        marks: &[Mark],
         outcomes: &[Outcome],
     ) -> Result<(), StoreError> {
-        let reports = items.iter().zip(outcomes).map(|(item, outcome)| Report {
-            id: &item.record.id,
+        let reports = records.iter().zip(outcomes);
+        let reports = reports.filter(|(_, outcome)| !matches!(outcome, Outcome::Retry { .. }));
+        let reports = reports.map(|(record, outcome)| Report {
+            id: &record.id,
             outcome,
         });
         self.job.shared.report(&reports.collect::<Vec<_>>());
         let mut settlement = Settlement::new(&self.job);
         let mut refusal = None;
-        for (Item { mark, record }, outcome) in items.iter().zip(outcomes) {
+        for ((record, mark), outcome) in records.iter().zip(marks).zip(outcomes) {
             match outcome {
+                Outcome::Delivered { .. } => settlement.delivered(mark.sequence),
                 Outcome::Rejected { code, message } => {
                     refusal.get_or_insert(outcome);
                     settlement.rejected(*mark, record, code, message);
                 }
-                _ => settlement.delivered(mark.sequence),
+                Outcome::Retry { .. } => {}
             }
         }
         let settled = settlement.submit()?;
@@ -152,7 +147,8 @@ impl Worker {
                 code: error.code.clone(),
                 message: error.message.clone(),
             };
-            return self.finish(&items, &[outcome]);
+            let (records, marks) = split(items);
+            return self.finish(&records, &marks, &[outcome]);
         }
         Diary::divided(error, items.len());
         self.job.counters.retried(items.len() as u64);

@@ -44,7 +44,8 @@ impl Worker {
             Outcome::Rejected { code, message }
         };
         let outcomes: Vec<_> = items.iter().map(outcome).collect();
-        self.finish(&items, &outcomes)?;
+        let (records, marks) = split(items);
+        self.finish(&records, &marks, &outcomes)?;
         self.job.let_go(&hold);
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    listener::Heard,
+    listener::{Heard, Statuses},
     way::{Id, Kind, Way},
 };
 use crate::support::{dead_letters::Letter, numbered::Publishers};
@@ -20,6 +20,9 @@ pub(super) struct Ledger<'a> {
     /// What the listener has heard, of this way and others.
     pub(super) heard: &'a Heard,
 }
+
+/// How often each message is there, by its id.
+type Places<'a> = HashMap<&'a str, usize>;
 
 /// What is told of a run.
 #[derive(Debug, Default)]
@@ -39,6 +42,43 @@ pub(super) struct Summary {
     pub(super) repeated_statuses: usize,
 }
 
+impl Summary {
+    /// Counts a message that is in these places and had these statuses, if that is what becomes
+    /// of such a one.
+    #[track_caller]
+    fn count(&mut self, id: Id, taken: usize, dead: usize, statuses: &Statuses) {
+        let Statuses {
+            successes,
+            failures,
+        } = statuses;
+        let code = match id.way {
+            Way::Firehose => "InvalidArgumentException",
+            Way::IotAnalytics => "InvalidRequestException",
+        };
+        let succeeded = *successes > 0 && failures.is_empty();
+        let failed = *successes == 0 && failures.iter().all(|failure| failure == code);
+        let is_right = match id.kind() {
+            Kind::Good => taken > 0 && dead == 0 && succeeded,
+            Kind::Poison => taken == 0 && dead > 0 && failed,
+            Kind::Invalid => taken == 0 && dead == 0 && failed,
+        };
+        let text = id.text();
+        assert!(
+            is_right,
+            "{text} was taken {taken} times, is a dead letter {dead} times, and had {statuses:?}"
+        );
+        match id.kind() {
+            Kind::Good => self.delivered += 1,
+            Kind::Poison => self.dead += 1,
+            Kind::Invalid => self.rejected += 1,
+        }
+        self.published += 1;
+        self.duplicates += taken.saturating_sub(1);
+        self.dead_duplicates += dead.saturating_sub(1);
+        self.repeated_statuses += *successes as usize + failures.len() - 1;
+    }
+}
+
 impl Ledger<'_> {
     /// The first messages of each publisher, as many as `counts` has.
     fn ids(&self, counts: Vec<u64>) -> impl Iterator<Item = Id> {
@@ -53,14 +93,17 @@ impl Ledger<'_> {
         })
     }
 
-    /// Whether the service has every message that it can have, and every device has heard.
-    pub(super) fn is_complete(&self) -> bool {
-        let taken = self.taken_by_id();
-        self.ids(self.publishers.acknowledged()).all(|id| {
+    /// The acknowledged messages that the service could have and has not, and those of which
+    /// their devices have heard nothing.
+    pub(super) fn missing(&self) -> Vec<String> {
+        let taken = self.taken();
+        let is_missing = |id: &Id| {
             let text = id.text();
             let arrived = id.kind() != Kind::Good || taken.contains_key(&*text);
-            arrived && self.heard.contains_key(&text)
-        })
+            !arrived || !self.heard.contains_key(&text)
+        };
+        let ids = self.ids(self.publishers.acknowledged());
+        ids.filter(is_missing).map(Id::text).collect()
     }
 
     /// Checks that each message is in exactly the place where it belongs, and that what its
@@ -68,65 +111,20 @@ impl Ledger<'_> {
     #[track_caller]
     pub(super) fn check(&self) -> Summary {
         let mut summary = Summary::default();
-        let taken = self.taken_by_id();
-        let mut dead: HashMap<&str, usize> = HashMap::new();
-        for letter in self.dead {
-            let id = self.known(&letter.id);
-            let destination = self.way.full_destination(id.publisher);
-            assert_eq!(
-                (&letter.payload, &letter.destination),
-                (&letter.id, &destination)
-            );
-            *dead.entry(&letter.id).or_default() += 1;
-        }
+        let (taken, dead) = (self.taken(), self.dead());
         let acknowledged = self.publishers.acknowledged();
         for id in self.ids(self.publishers.sent()) {
             let text = id.text();
-            let times = |places: &HashMap<&str, usize>| places.get(&*text).copied().unwrap_or(0);
+            let times = |places: &Places<'_>| places.get(&*text).copied().unwrap_or(0);
             let (taken, dead) = (times(&taken), times(&dead));
-            let statuses = self.heard.get(&text);
             let is_acknowledged = id.number < acknowledged[id.publisher];
-            if !is_acknowledged && taken + dead == 0 && statuses.is_none() {
+            match self.heard.get(&text) {
+                Some(statuses) => summary.count(id, taken, dead, statuses),
                 // The gateway was killed before it had it on disk.
-                continue;
+                None if !is_acknowledged && taken + dead == 0 => continue,
+                None => panic!("no status for {text}"),
             }
-            let statuses = statuses.unwrap_or_else(|| panic!("no status for {text}"));
-            let (successes, failures) = (statuses.successes, &statuses.failures);
-            let failed_with = |code: &str| {
-                successes == 0 && !failures.is_empty() && failures.iter().all(|other| other == code)
-            };
-            let code = match (id.way, id.kind()) {
-                (Way::IotAnalytics, _) => "InvalidRequestException",
-                (Way::Firehose, _) => "InvalidArgumentException",
-            };
-            match id.kind() {
-                Kind::Good => {
-                    assert!(
-                        taken > 0 && dead == 0,
-                        "{text}: taken {taken} times, dead {dead}"
-                    );
-                    assert!(successes > 0 && failures.is_empty(), "{text}: {statuses:?}");
-                    summary.delivered += 1;
-                    summary.duplicates += taken - 1;
-                }
-                Kind::Poison => {
-                    assert!(
-                        taken == 0 && dead > 0,
-                        "{text}: taken {taken} times, dead {dead}"
-                    );
-                    assert!(failed_with(code), "{text}: {statuses:?}");
-                    summary.dead += 1;
-                    summary.dead_duplicates += dead - 1;
-                }
-                Kind::Invalid => {
-                    assert_eq!((taken, dead), (0, 0), "{text}");
-                    assert!(failed_with(code), "{text}: {statuses:?}");
-                    summary.rejected += 1;
-                }
-            }
-            summary.published += 1;
             summary.acknowledged += usize::from(is_acknowledged);
-            summary.repeated_statuses += successes as usize + failures.len() - 1;
         }
         let of_this_way = |id: &&String| id.starts_with(self.way.name());
         for id in self.heard.keys().filter(of_this_way) {
@@ -135,8 +133,23 @@ impl Ledger<'_> {
         summary
     }
 
+    /// How often each message is a dead letter.
+    fn dead(&self) -> Places<'_> {
+        let mut dead = HashMap::new();
+        for letter in self.dead {
+            let id = self.known(&letter.id);
+            let destination = self.way.full_destination(id.publisher);
+            assert_eq!(
+                (&letter.payload, &letter.destination),
+                (&letter.id, &destination)
+            );
+            *dead.entry(&*letter.id).or_default() += 1;
+        }
+        dead
+    }
+
     /// How often the service has taken each message.
-    fn taken_by_id(&self) -> HashMap<&str, usize> {
+    fn taken(&self) -> Places<'_> {
         let mut taken = HashMap::new();
         for (destination, records) in self.taken {
             for record in records {
