@@ -183,9 +183,7 @@ upstream = "iot-analytics"
 "#;
 
 #[test]
-fn the_region_among_the_parameters_of_a_contract_is_the_upstreams() {
-    // Without a region of its own, an upstream would look for one when the first batch comes.
-    read(ANALYTICS);
+fn a_region_among_the_parameters_of_a_contract_and_another_one_for_its_upstream_are_refused() {
     let same = format!("{ANALYTICS}upstream_parameters = {{ region = \"eu-west-1\" }}\n");
     read(&same);
     let other = format!("{ANALYTICS}upstream_parameters = {{ region = \"us-east-1\" }}\n");

@@ -20,8 +20,8 @@ const BEFORE: &str = r#"
 name = "analytics"
 contract = "iot-analytics"
 parameters.publish_interval = "100ms"
+parameters.PublishRegion = "us-east-1"
 upstream = "iot-analytics"
-upstream_parameters.region = "us-east-1"
 "#;
 
 /// The line that becomes three.

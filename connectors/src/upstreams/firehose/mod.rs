@@ -1,15 +1,17 @@
 //! The Firehose upstream: one `PutRecord` or `PutRecordBatch` per batch.
 
+use aws_sdk_firehose::{
+    Client,
+    primitives::Blob,
+    types::{PutRecordBatchResponseEntry, Record as FirehoseRecord},
+};
+
 use crate::{
     Attempt, Batch, BatchLimits, Outcome, Record, SendError, Settings, Upstream, UpstreamKind,
     delivery_stream::{DeliveryStreamArn, DeliveryStreamName},
-    upstreams::aws::{Access, Clients, Failure, Rules, reject_all, within},
-};
-use aws_sdk_firehose::{
-    Client,
-    operation::put_record_batch::PutRecordBatchOutput,
-    primitives::Blob,
-    types::{PutRecordBatchResponseEntry, Record as FirehoseRecord},
+    upstreams::aws::{
+        Access, Clients, Failure, Rules, limits, one_for_each, outcome, reject_all, within,
+    },
 };
 
 /// The upstream in the table of kinds.
@@ -55,19 +57,14 @@ const RULES: Rules = Rules {
 /// | `batch_bytes` | 4 MiB | payload bytes in one request; on a slow line fewer, so that a request fits into `timeout` |
 struct FirehoseUpstream {
     clients: Clients<Client>,
-    batch_bytes: usize,
+    limits: BatchLimits,
 }
 
 impl FirehoseUpstream {
     fn from_settings(settings: &mut dyn Settings) -> Option<Self> {
-        let batch_bytes = settings
-            .size("batch_bytes", 1_024..=LIMITS.bytes as u64)
-            .map_or(LIMITS.bytes, |bytes| bytes as usize);
+        let limits = limits(settings, LIMITS, LIMITS.bytes);
         let clients = Clients::new(Access::from_settings(settings)?, Client::new);
-        Some(Self {
-            clients,
-            batch_bytes,
-        })
+        Some(Self { clients, limits })
     }
 
     async fn deliver(&self, batch: &Batch) -> Result<Vec<Outcome>, SendError> {
@@ -91,11 +88,7 @@ impl FirehoseUpstream {
 
 impl Upstream for FirehoseUpstream {
     fn limits(&self) -> BatchLimits {
-        BatchLimits {
-            bytes: self.batch_bytes,
-            record_bytes: self.batch_bytes.min(LIMITS.record_bytes),
-            ..LIMITS
-        }
+        self.limits
     }
 
     fn check(&self, destination: &str) -> Result<(), String> {
@@ -142,7 +135,7 @@ async fn put_record_batch(
         .send()
         .await
         .map_err(Failure::from_sdk(RULES))?;
-    outcomes(records.len(), output)
+    one_for_each(records.len(), output.request_responses, entry_outcome)
 }
 
 fn encode(record: &Record) -> Result<FirehoseRecord, Failure> {
@@ -152,33 +145,11 @@ fn encode(record: &Record) -> Result<FirehoseRecord, Failure> {
         .map_err(|error| Failure::malformed(error.to_string()))
 }
 
-/// One outcome per record; an answer that does not say one for each says nothing.
-fn outcomes(sent: usize, output: PutRecordBatchOutput) -> Result<Vec<Outcome>, Failure> {
-    let entries = output.request_responses;
-    if entries.len() != sent {
-        let found = entries.len();
-        return Err(Failure::malformed(format!(
-            "the answer has {found} entries for {sent} records"
-        )));
-    }
-    entries.into_iter().map(outcome).collect()
-}
-
 /// An entry with an error is worth another attempt: the service reports only its own
 /// failures for single records, and refuses what is wrong with a record for the whole request.
-fn outcome(entry: PutRecordBatchResponseEntry) -> Result<Outcome, Failure> {
-    match (entry.error_code, entry.record_id) {
-        (Some(code), _) => Ok(Outcome::Retry {
-            code,
-            message: entry.error_message.unwrap_or_default(),
-        }),
-        (None, Some(receipt)) => Ok(Outcome::Delivered {
-            receipt: Some(receipt),
-        }),
-        (None, None) => Err(Failure::malformed(
-            "an entry of the answer has neither RecordId nor ErrorCode",
-        )),
-    }
+fn entry_outcome(entry: PutRecordBatchResponseEntry) -> Result<Outcome, Failure> {
+    let error = (entry.error_code, entry.error_message);
+    outcome(error, entry.record_id, "RecordId")
 }
 
 /// The region, where the destination names one, and the stream's name.

@@ -13,7 +13,7 @@ use crate::{
     channel::ChannelName,
     excerpt::excerpt,
     upstreams::{
-        aws::{Access, Clients, Failure, Rules, reject_all, within},
+        aws::{Access, Clients, Failure, Rules, limits, reject_all, within},
         iot_analytics::message_id::message_ids,
     },
 };
@@ -69,19 +69,14 @@ const PASSING: [&str; 3] = ["InternalFailure", "ServiceUnavailable", "Throttling
 /// | `batch_bytes` | 4 MiB | payload bytes in one request, up to 12,800 KiB; on a slow line fewer, so that a request fits into `timeout` |
 struct IotAnalyticsUpstream {
     clients: Clients<Client>,
-    batch_bytes: usize,
+    limits: BatchLimits,
 }
 
 impl IotAnalyticsUpstream {
     fn from_settings(settings: &mut dyn Settings) -> Option<Self> {
-        let batch_bytes = settings
-            .size("batch_bytes", 1_024..=MAX_BATCH_BYTES as u64)
-            .map_or(LIMITS.bytes, |bytes| bytes as usize);
+        let limits = limits(settings, LIMITS, MAX_BATCH_BYTES);
         let clients = Clients::new(Access::from_settings(settings)?, Client::new);
-        Some(Self {
-            clients,
-            batch_bytes,
-        })
+        Some(Self { clients, limits })
     }
 
     async fn deliver(&self, batch: &Batch) -> Result<Vec<Outcome>, SendError> {
@@ -99,11 +94,7 @@ impl IotAnalyticsUpstream {
 
 impl Upstream for IotAnalyticsUpstream {
     fn limits(&self) -> BatchLimits {
-        BatchLimits {
-            bytes: self.batch_bytes,
-            record_bytes: self.batch_bytes.min(LIMITS.record_bytes),
-            ..LIMITS
-        }
+        self.limits
     }
 
     fn check(&self, destination: &str) -> Result<(), String> {

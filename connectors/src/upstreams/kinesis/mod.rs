@@ -4,7 +4,6 @@ mod stream;
 
 use aws_sdk_kinesis::{
     Client,
-    operation::put_records::PutRecordsOutput,
     primitives::Blob,
     types::{PutRecordsRequestEntry, PutRecordsResultEntry},
 };
@@ -12,7 +11,10 @@ use aws_sdk_kinesis::{
 use crate::{
     Attempt, Batch, BatchLimits, Outcome, RecordRef, SendError, Settings, Upstream, UpstreamKind,
     upstreams::{
-        aws::{Access, Clients, Failure, Groups, Rules, reject_all, within},
+        aws::{
+            Access, Clients, Failure, Groups, Rules, limits, one_for_each, outcome, reject_all,
+            within,
+        },
         kinesis::stream::Stream,
     },
 };
@@ -72,20 +74,18 @@ const RULES: Rules = Rules {
 struct KinesisUpstream {
     clients: Clients<Client>,
     keys: Groups,
-    batch_bytes: usize,
+    limits: BatchLimits,
 }
 
 impl KinesisUpstream {
     fn from_settings(settings: &mut dyn Settings) -> Option<Self> {
-        let batch_bytes = settings
-            .size("batch_bytes", 1_024..=LIMITS.bytes as u64)
-            .map_or(LIMITS.bytes, |bytes| bytes as usize);
+        let limits = limits(settings, LIMITS, LIMITS.bytes);
         let keys = Groups::from_settings(settings, "partition_key", is_key);
         let access = Access::from_settings(settings);
         Some(Self {
             clients: Clients::new(access?, Client::new),
             keys: keys?,
-            batch_bytes,
+            limits,
         })
     }
 
@@ -121,7 +121,7 @@ impl KinesisUpstream {
             Stream::Arn { arn, .. } => request.stream_arn(arn),
         };
         let output = request.send().await.map_err(Failure::from_sdk(RULES))?;
-        outcomes(batch.records.len(), output)
+        one_for_each(batch.records.len(), output.records, entry_outcome)
     }
 
     fn encode(
@@ -139,11 +139,7 @@ impl KinesisUpstream {
 
 impl Upstream for KinesisUpstream {
     fn limits(&self) -> BatchLimits {
-        BatchLimits {
-            bytes: self.batch_bytes,
-            record_bytes: self.batch_bytes.min(LIMITS.record_bytes),
-            ..LIMITS
-        }
+        self.limits
     }
 
     fn size(&self, destination: &str, record: RecordRef<'_>) -> usize {
@@ -165,33 +161,11 @@ fn is_key(text: &str) -> bool {
     !text.is_empty() && (text.len() <= MAX_KEY || text.encode_utf16().count() <= MAX_KEY)
 }
 
-/// One outcome per record; an answer that does not say one for each says nothing.
-fn outcomes(sent: usize, output: PutRecordsOutput) -> Result<Vec<Outcome>, Failure> {
-    let entries = output.records;
-    if entries.len() != sent {
-        let found = entries.len();
-        return Err(Failure::malformed(format!(
-            "the answer has {found} entries for {sent} records"
-        )));
-    }
-    entries.into_iter().map(outcome).collect()
-}
-
 /// An entry with an error is worth another attempt: the service reports only a shard that is
 /// busy and its own failures for single records.
-fn outcome(entry: PutRecordsResultEntry) -> Result<Outcome, Failure> {
-    match (entry.error_code, entry.sequence_number) {
-        (Some(code), _) => Ok(Outcome::Retry {
-            code,
-            message: entry.error_message.unwrap_or_default(),
-        }),
-        (None, Some(receipt)) => Ok(Outcome::Delivered {
-            receipt: Some(receipt),
-        }),
-        (None, None) => Err(Failure::malformed(
-            "an entry of the answer has neither SequenceNumber nor ErrorCode",
-        )),
-    }
+fn entry_outcome(entry: PutRecordsResultEntry) -> Result<Outcome, Failure> {
+    let error = (entry.error_code, entry.error_message);
+    outcome(error, entry.sequence_number, "SequenceNumber")
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::{
     Attempt, Batch, BatchLimits, FailureClass, Outcome, RecordRef, SendError, Settings, Upstream,
     UpstreamKind,
     upstreams::{
-        aws::{Access, Clients, Failure, Groups, Rules, digest, reject_all, within},
+        aws::{Access, Clients, Failure, Groups, Rules, digest, limits, reject_all, within},
         sqs::{body::Body, queue::Queue},
     },
 };
@@ -105,14 +105,12 @@ struct SqsUpstream {
     groups: Groups,
     use_base64: bool,
     deduplicate_by_content: bool,
-    batch_bytes: usize,
+    limits: BatchLimits,
 }
 
 impl SqsUpstream {
     fn from_settings(settings: &mut dyn Settings) -> Option<Self> {
-        let batch_bytes = settings
-            .size("batch_bytes", 1_024..=LIMITS.bytes as u64)
-            .map_or(LIMITS.bytes, |bytes| bytes as usize);
+        let limits = limits(settings, LIMITS, LIMITS.bytes);
         let use_base64 = settings.boolean("use_base64").unwrap_or(false);
         let deduplicate_by_content = settings.boolean("deduplicate_by_content").unwrap_or(false);
         let groups = Groups::from_settings(settings, "message_group_id", is_group);
@@ -122,7 +120,7 @@ impl SqsUpstream {
             groups: groups?,
             use_base64,
             deduplicate_by_content,
-            batch_bytes,
+            limits,
         })
     }
 
@@ -199,11 +197,7 @@ impl SqsUpstream {
 
 impl Upstream for SqsUpstream {
     fn limits(&self) -> BatchLimits {
-        BatchLimits {
-            bytes: self.batch_bytes,
-            record_bytes: self.batch_bytes,
-            ..LIMITS
-        }
+        self.limits
     }
 
     fn size(&self, _: &str, record: RecordRef<'_>) -> usize {
