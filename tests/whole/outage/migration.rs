@@ -47,6 +47,18 @@ fn devices_of_iot_analytics_go_on_in_front_of_s3() {
     devices_go_on_in_front_of(TO_S3, "upstream_parameters.object_interval = \"1s\"\n");
 }
 
+#[test]
+fn requests_go_to_the_region_that_the_contract_names() {
+    let service = IotAnalytics::start();
+    let endpoint = format!("upstream_parameters.endpoint_url = \"{}\"\n", service.url());
+    let elsewhere = BEFORE.replace("us-east-1", "eu-central-1");
+    let gateway = Gateway::start(&format!("{elsewhere}{endpoint}"));
+    let mut device = Wire::connect(gateway.address(), V311, "pump 7");
+    publish(&mut device, 1, "messages/put", &request("first"));
+    service.wait_for_requests(1, PATIENCE);
+    assert_eq!(service.requests()[0].region, "eu-central-1");
+}
+
 /// Runs the old configuration without its service and then the one with `new` lines, where
 /// `hurry` keeps the test short.
 #[track_caller]
