@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{self, ErrorKind},
+    io::{self, ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command},
@@ -14,8 +14,15 @@ use tempfile::TempDir;
 use super::{data_path, log_path};
 use crate::process::{self, Memory};
 
+/// A CONNECT of MQTT 3.1.1 with clean session 1 and the client identifier `ready`, and its answer.
+const CONNECT: &[u8] = b"\x10\x11\0\x04MQTT\x04\x02\0\x3c\0\x05ready";
+const CONNACK: [u8; 4] = [0x20, 2, 0, 0];
+
 /// The longest that a broker may take until it accepts connections.
 const START: Duration = Duration::from_secs(20);
+
+/// The longest that it may take to answer a client.
+const ANSWER: Duration = Duration::from_secs(2);
 
 /// The longest that a broker may be busy after the last message.
 const SETTLE: Duration = Duration::from_secs(60);
@@ -128,14 +135,28 @@ impl Running {
     pub(crate) fn wait_until_it_accepts(&mut self) -> io::Result<()> {
         let deadline = Instant::now() + START;
         loop {
-            match TcpStream::connect_timeout(&self.address, START) {
-                Ok(_) => return Ok(()),
+            match self.is_let_in() {
+                Ok(()) => return Ok(()),
                 Err(error) if Instant::now() > deadline => return Err(self.explain(error)),
                 Err(error) if matches!(self.child.try_wait(), Ok(Some(_))) => {
                     return Err(self.explain(error));
                 }
                 Err(_) => process::wait_until(Instant::now() + Duration::from_millis(2)),
             }
+        }
+    }
+
+    /// Connects as a client: whoever else may have got the port does not answer that.
+    fn is_let_in(&self) -> io::Result<()> {
+        let mut stream = TcpStream::connect_timeout(&self.address, START)?;
+        stream.set_read_timeout(Some(ANSWER))?;
+        stream.write_all(CONNECT)?;
+        let mut answer = [0; CONNACK.len()];
+        stream.read_exact(&mut answer)?;
+        if answer == CONNACK {
+            Ok(())
+        } else {
+            Err(io::Error::other("what answers is not the broker"))
         }
     }
 }
