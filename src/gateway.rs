@@ -3,7 +3,7 @@
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use perennial_broker::{
-    Bound, Broker, BrokerCounters, Hooks, ListenError,
+    Bound, Broker, BrokerCounters, Gate, Hooks, ListenError,
     store::{Store, StoreConfig, StoreError},
 };
 use tracing::{error, info};
@@ -61,7 +61,7 @@ impl Gateway {
         ingest.open(&delivery, &sink);
         broker.start();
         for listener in listeners {
-            if let Err(error) = broker.listen(listener).await {
+            if let Err(error) = broker.listen(listener, Gate::default()).await {
                 // Those that listen already leave no files of sockets behind.
                 broker.stop().await;
                 return Err(error.into());

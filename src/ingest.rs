@@ -4,10 +4,14 @@
 //! reads the message, and its record joins the transaction that must be durable
 //! before the message is acknowledged.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::{
+    future::ready,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
 
 use perennial_broker::{
-    Client, Hooks, Intake, Message, Publisher, QoS, Reason, store::Transaction,
+    Answer, Client, Connecting, Grant, Hooks, Intake, Message, Principal, Publisher, QoS, Reason,
+    store::Transaction,
 };
 use perennial_connectors::{Accepted, Publish, RecordRef, Rejection, Status};
 use perennial_rules::{FilterTrie, TopicFilter, TopicName};
@@ -60,11 +64,14 @@ impl Ingest {
 }
 
 impl Hooks for Ingest {
-    fn connect(&self, _: &Client, _: Option<&[u8]>) -> Result<(), Reason> {
-        Ok(())
+    fn connect<'a>(
+        &'a self,
+        connecting: Connecting<'a>,
+    ) -> Answer<'a, Result<Option<Arc<dyn Principal>>, Reason>> {
+        Box::pin(ready(Ok(connecting.client.principal.clone())))
     }
 
-    fn publish(&self, _: &Client, topic: &TopicName) -> Result<Vec<Arc<dyn Intake>>, Reason> {
+    fn publish(&self, _: &Client, topic: &TopicName) -> Result<Grant, Reason> {
         let mut takers: Vec<Arc<Intaker>> = Vec::new();
         self.rules.visit(topic, |intaker| {
             // A connector takes a message once, however many of its rules match.
@@ -72,17 +79,18 @@ impl Hooks for Ingest {
                 takers.push(Arc::clone(intaker));
             }
         });
-        Ok(takers
-            .into_iter()
-            .map(|taker| taker as Arc<dyn Intake>)
-            .collect())
+        let intakes = takers.into_iter().map(|taker| taker as Arc<dyn Intake>);
+        Ok(Grant {
+            intakes: intakes.collect(),
+            retains: true,
+        })
     }
 
     fn subscribe(&self, _: &Client, _: &TopicFilter) -> Result<(), Reason> {
         Ok(())
     }
 
-    fn deliver(&self, _: &Client, _: &TopicName) -> bool {
+    fn deliver(&self, _: &Client, _: &TopicName, _: Option<&Client>) -> bool {
         true
     }
 }

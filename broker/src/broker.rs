@@ -13,7 +13,7 @@ use crate::{
     housekeeper,
     inbound::publish_internal,
     limits::Limits,
-    listener::{Acceptor, Admission, Bound, ListenError, Listener, ListenerConfig, Served},
+    listener::{Acceptor, Admission, Bound, Gate, ListenError, Listener, ListenerConfig, Served},
     store::{Store, StoreError},
 };
 
@@ -54,11 +54,15 @@ impl Broker {
         }
     }
 
-    /// Serves clients where `config` says, and says where that is.
+    /// Serves clients where `config` says when they have passed `gate`, and says where that is.
     ///
     /// # Errors
     /// The address cannot be bound.
-    pub async fn listen(&mut self, config: ListenerConfig) -> Result<Bound, ListenError> {
+    pub async fn listen(
+        &mut self,
+        config: ListenerConfig,
+        gate: Gate,
+    ) -> Result<Bound, ListenError> {
         let listener = Listener::bind(&config.address).await?;
         let bound = listener.bound().map_err(|source| ListenError {
             address: config.address.clone(),
@@ -70,12 +74,20 @@ impl Broker {
             admission: Arc::clone(&self.admission),
             served: Arc::new(Served {
                 config,
+                gate,
                 core: Arc::clone(&self.core),
             }),
             tasks: self.tasks.clone(),
         };
         self.tasks.spawn(acceptor.run());
         Ok(bound)
+    }
+
+    /// Asks the hooks about everybody again.
+    pub fn rechecker(&self) -> Rechecker {
+        Rechecker {
+            core: Arc::clone(&self.core),
+        }
     }
 
     /// Where it listens, in the order of the calls.
@@ -99,6 +111,22 @@ impl Broker {
         self.core.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+    }
+}
+
+/// Has the hooks asked again when their answers may have changed.
+#[derive(Clone)]
+pub struct Rechecker {
+    core: Arc<Core>,
+}
+
+impl Rechecker {
+    /// Forgets what the hooks have answered, and closes the connections of clients that may not
+    /// stay; how many those are.
+    pub fn recheck(&self) -> usize {
+        self.core.router.renew();
+        let hooks = &self.core.hooks;
+        self.core.sessions.expel(|client| hooks.stays(client))
     }
 }
 

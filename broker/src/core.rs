@@ -70,6 +70,7 @@ impl Core {
                 user_name: None,
                 peer: Peer::Away,
                 version: Version::V5,
+                principal: None,
             }),
             stop: CancellationToken::new(),
             began,

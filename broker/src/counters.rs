@@ -35,8 +35,12 @@ counters! {
     connections_refused_address,
     /// Connections that were refused because too many came in a second.
     connections_refused_rate,
+    /// TLS handshakes that failed.
+    tls_handshakes_failed,
     /// Connections that were closed before their CONNECT because their place was needed.
     handshakes_evicted,
+    /// Connections that were closed because their client may not be connected any more.
+    connections_expelled,
     /// Connections whose task panicked.
     connections_panicked,
     /// Messages that clients published.
@@ -55,6 +59,8 @@ counters! {
     sessions_expired,
     /// Times that a client was not read from because it published too fast.
     publishers_throttled,
+    /// Messages in a session's queue that their subscriber may not see when it comes back.
+    messages_withheld,
     /// Messages at QoS 0 that a subscriber's full mailbox could not take.
     messages_dropped_qos0,
     /// Messages that a session's full queue could not take.

@@ -24,7 +24,7 @@ use crate::{compat::Compat, connection, core::Core, listener::Handshake, peer::P
 /// Serves a client at the other end of `stream`.
 pub(crate) async fn serve(stream: DuplexStream, compat: Compat, core: Arc<Core>) {
     let handshake = Handshake::alone(core.limits.connect_timeout);
-    connection::serve(stream, Peer::Unix, compat, handshake, core).await;
+    connection::serve(stream, Peer::Unix.into(), compat, handshake, core).await;
 }
 
 /// A folder for a store that lasts no longer than its process: in memory where there is such a

@@ -14,7 +14,7 @@ use perennial_rules::{TopicFilter, TopicName};
 use crate::{
     codec::QoS,
     core::Core,
-    hooks::Hooks,
+    hooks::{Client, Hooks},
     mailbox::Mailbox,
     message::{Delivery, Terms},
     router::levels,
@@ -97,6 +97,7 @@ impl Group {
     pub(crate) fn choose<T>(
         &self,
         topic: &TopicName,
+        publisher: Option<&Client>,
         hooks: &dyn Hooks,
         give: impl FnOnce(&Arc<Mailbox>, &Terms) -> T,
     ) -> Option<T> {
@@ -110,7 +111,7 @@ impl Group {
             };
             if best.is_some_and(|(other, ..)| other >= fitness)
                 || member.min_levels > levels(topic)
-                || !hooks.deliver(&member.mailbox.client(), topic)
+                || !hooks.deliver(&member.mailbox.client(), topic, publisher)
             {
                 continue;
             }
@@ -178,13 +179,18 @@ fn give(
         terms: terms.clone(),
     };
     loop {
-        let given = group.choose(message.topic, core.hooks.as_ref(), |mailbox, terms| {
-            if mailbox.is_durable() && terms.qos(&message) > QoS::AtMostOnce {
-                mailbox.keep(&message, terms, transaction);
-                return true;
-            }
-            mailbox.push_shared(single(terms), transaction).is_ok()
-        });
+        let given = group.choose(
+            message.topic,
+            None,
+            core.hooks.as_ref(),
+            |mailbox, terms| {
+                if mailbox.is_durable() && terms.qos(&message) > QoS::AtMostOnce {
+                    mailbox.keep(&message, terms, transaction);
+                    return true;
+                }
+                mailbox.push_shared(single(terms), transaction).is_ok()
+            },
+        );
         // A member that has gone meanwhile is not chosen again.
         if given != Some(false) {
             return;

@@ -9,9 +9,9 @@ use crate::{
     codec::{ConnAck, Connect, Frame, PacketType, QoS, Reason, Version},
     compat::{Compat, silence_allowed},
     core::Core,
-    hooks::Client,
+    hooks::{Client, Connecting},
     limits::Limits,
-    peer::Peer,
+    peer::Caller,
     sessions::{Refused, Request},
     socket::Socket,
     will::Will,
@@ -89,7 +89,7 @@ impl Terms {
 /// Reads CONNECT; one that cannot be served is answered, and the error says why.
 pub(crate) async fn read_connect<S>(
     socket: &mut Socket<S>,
-    peer: Peer,
+    caller: Caller,
     compat: Compat,
     core: &Core,
 ) -> Result<Admitted, &'static str>
@@ -103,7 +103,7 @@ where
             .map_err(|error| error.what)?
         {
             let length = frame.length;
-            let admitted = answer(frame, peer, compat, core, &mut socket.output);
+            let admitted = answer(frame, caller, compat, core, &mut socket.output).await;
             socket.input.consume(length);
             return admitted;
         }
@@ -118,9 +118,9 @@ where
 }
 
 /// Decides about a first packet; appends its CONNACK if it is refused.
-fn answer(
+async fn answer(
     frame: Frame<'_>,
-    peer: Peer,
+    caller: Caller,
     compat: Compat,
     core: &Core,
     out: &mut Vec<u8>,
@@ -141,7 +141,8 @@ fn answer(
         }
         error.what
     })?;
-    admit(&connect, peer, compat, core).map_err(|refused| {
+    let admitted = admit(&connect, caller, compat, core).await;
+    admitted.map_err(|refused| {
         let largest = largest_packet(&connect);
         refuse(connect.version, refused, largest, out);
         refused.what
@@ -184,9 +185,9 @@ fn largest_packet(connect: &Connect<'_>) -> usize {
 }
 
 /// Whether the broker can serve what a CONNECT asks for.
-fn admit(
+async fn admit(
     connect: &Connect<'_>,
-    peer: Peer,
+    caller: Caller,
     compat: Compat,
     core: &Core,
 ) -> Result<Admitted, Refused> {
@@ -225,16 +226,22 @@ fn admit(
     } else {
         connect.client_id.into()
     };
-    let client = Arc::new(Client {
+    let expiry = core.limits.session_expiry(connect.session_expiry);
+    let mut client = Client {
         id: id.clone(),
         user_name: connect.user_name.map(str::to_owned),
-        peer,
+        peer: caller.peer,
         version: connect.version,
-    });
-    core.hooks
-        .connect(&client, connect.password)
-        .map_err(|reason| refused(reason, "the client was not admitted"))?;
-    let expiry = core.limits.session_expiry(connect.session_expiry);
+        principal: caller.principal,
+    };
+    let connecting = Connecting {
+        client: &client,
+        password: connect.password,
+        is_persistent: expiry > 0,
+        has_will: will.is_some(),
+    };
+    let admitted = core.hooks.connect(connecting).await;
+    client.principal = admitted.map_err(|reason| refused(reason, "the client was not admitted"))?;
     let keep_alive = compat.keep_alive(connect.keep_alive, core.limits.max_keep_alive);
     // Clients below MQTT 5 cannot be told.
     let keep_alive = if is_v5 {
@@ -271,7 +278,7 @@ fn admit(
         }
     }
     let request = Request {
-        client,
+        client: Arc::new(client),
         clean_start: connect.clean_start,
         expiry,
         will,

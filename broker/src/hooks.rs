@@ -1,6 +1,9 @@
 //! Where the gateway decides and takes records, without the broker knowing why.
 
-use std::sync::Arc;
+#[cfg(test)]
+mod tests;
+
+use std::{any::Any, fmt, future::Future, pin::Pin, sync::Arc};
 
 use bytestring::ByteString;
 use perennial_rules::{TopicFilter, TopicName};
@@ -11,22 +14,45 @@ use crate::{
     store::Transaction,
 };
 
+/// What a hook answers when it has thought about it.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
 /// What the broker asks on behalf of a client.
 ///
-/// Answers about topics are remembered per connection, so they depend on the
-/// client and the topic alone.
+/// Answers about topics are remembered per connection until [`Rechecker::recheck`] is called,
+/// so they depend on the client and the topic alone.
+///
+/// [`Rechecker::recheck`]: crate::Rechecker::recheck
 pub trait Hooks: Send + Sync + 'static {
-    /// Whether `client` may connect.
+    /// Whether a request may become a WebSocket, and who the client is by it; by default who it
+    /// is already.
+    ///
+    /// # Errors
+    /// What the answer `403 Forbidden` says.
+    fn upgrade(&self, request: &Upgrade<'_>) -> Result<Option<Arc<dyn Principal>>, String> {
+        Ok(request.principal.cloned())
+    }
+
+    /// Whether a client may connect, and who it is from here on.
     ///
     /// # Errors
     /// The reason for the CONNACK.
-    fn connect(&self, client: &Client, password: Option<&[u8]>) -> Result<(), Reason>;
+    fn connect<'a>(
+        &'a self,
+        connecting: Connecting<'a>,
+    ) -> Answer<'a, Result<Option<Arc<dyn Principal>>, Reason>>;
+
+    /// Whether `client`, who was admitted, may stay when the rules have changed.
+    fn stays(&self, client: &Client) -> bool {
+        let _ = client;
+        true
+    }
 
     /// Whether `client` may publish to `topic`, and who takes what it publishes there.
     ///
     /// # Errors
     /// The reason for the acknowledgement; below MQTT 5 the connection is closed.
-    fn publish(&self, client: &Client, topic: &TopicName) -> Result<Vec<Arc<dyn Intake>>, Reason>;
+    fn publish(&self, client: &Client, topic: &TopicName) -> Result<Grant, Reason>;
 
     /// Whether `client` may subscribe to `filter`.
     ///
@@ -34,8 +60,21 @@ pub trait Hooks: Send + Sync + 'static {
     /// The reason for the SUBACK.
     fn subscribe(&self, client: &Client, filter: &TopicFilter) -> Result<(), Reason>;
 
-    /// Whether `client` may see messages on `topic`.
-    fn deliver(&self, client: &Client, topic: &TopicName) -> bool;
+    /// Whether `client` may see messages on `topic` that `publisher` sends; no publisher is
+    /// known of messages that were retained or waited in the client's queue.
+    ///
+    /// A client that has been away since the gateway started has no principal: what may be kept
+    /// for it is asked again when it is back.
+    fn deliver(&self, client: &Client, topic: &TopicName, publisher: Option<&Client>) -> bool;
+}
+
+/// What a client may do with messages on a topic that it publishes to.
+#[derive(Default)]
+pub struct Grant {
+    /// Who takes records of them.
+    pub intakes: Vec<Arc<dyn Intake>>,
+    /// Whether they may be retained.
+    pub retains: bool,
 }
 
 /// Takes records from messages that are published to a topic.
@@ -52,6 +91,17 @@ pub trait Intake: Send + Sync {
     ) -> Result<(), Reason>;
 }
 
+/// Who a client is, in the words of the hooks; the broker hands it on and looks at nothing in it.
+pub trait Principal: Any + fmt::Debug + Send + Sync {}
+
+impl dyn Principal {
+    /// The principal as what it was made as.
+    #[must_use]
+    pub fn downcast_ref<T: Principal>(&self) -> Option<&T> {
+        (self as &dyn Any).downcast_ref()
+    }
+}
+
 /// A connected client.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -63,6 +113,34 @@ pub struct Client {
     pub peer: Peer,
     /// The protocol that it speaks.
     pub version: Version,
+    /// Who it is; until its CONNECT is accepted, who it is by its transport.
+    pub principal: Option<Arc<dyn Principal>>,
+}
+
+/// A CONNECT that is decided about.
+#[derive(Clone, Copy, Debug)]
+pub struct Connecting<'a> {
+    /// The client that sends it.
+    pub client: &'a Client,
+    /// Its password.
+    pub password: Option<&'a [u8]>,
+    /// Whether it asks for a session that outlives the connection.
+    pub is_persistent: bool,
+    /// Whether it leaves a will.
+    pub has_will: bool,
+}
+
+/// A request for a WebSocket.
+#[derive(Clone, Copy, Debug)]
+pub struct Upgrade<'a> {
+    /// The path with the query, as it was sent.
+    pub target: &'a str,
+    /// The `Host` header.
+    pub host: Option<&'a str>,
+    /// Where the client connects from.
+    pub peer: Peer,
+    /// Who it is by its transport.
+    pub principal: Option<&'a Arc<dyn Principal>>,
 }
 
 /// A message on its way through the broker.

@@ -15,7 +15,7 @@ use crate::{
     compat::Compat,
     core::Core,
     group::redistribute,
-    hooks::{Client, Intake, Message},
+    hooks::{Client, Grant, Message},
     mailbox::{Mailbox, Pressure},
     message::{Delivery, Queued, Run, Terms},
     router::Targets,
@@ -31,7 +31,7 @@ const MAX_ROUTES: usize = 64;
 pub(crate) struct Route {
     topic: TopicName,
     generation: u64,
-    intakes: Vec<Arc<dyn Intake>>,
+    grant: Grant,
     targets: Targets,
 }
 
@@ -125,6 +125,10 @@ impl Inbound {
         push: impl FnOnce(&mut Run),
     ) -> Result<(), NotTaken> {
         let mut route = self.route_of(outline.topic, core)?;
+        if outline.retain && !route.grant.retains {
+            let what = "the client may not publish retained messages to the topic";
+            return Err(NotTaken::Refused(Reason::NotAuthorized, what));
+        }
         let is_kept = outline.retain && !outline.payload.is_empty();
         if is_kept && !core.retained.has_room(&route.topic, outline.size) {
             let what = "as many messages are retained as the configuration allows";
@@ -178,14 +182,19 @@ impl Inbound {
         }
         for group in &route.targets.groups {
             let (records, shared) = (&mut self.records, &mut self.shared);
-            group.choose(message.topic, core.hooks.as_ref(), |mailbox, terms| {
-                if mailbox.is_durable() && terms.qos(&message) > QoS::AtMostOnce {
-                    mailbox.keep(&message, terms, records);
-                } else {
-                    let end = run.len() as u32;
-                    shared.push((Arc::clone(mailbox), terms.clone(), end - 1..end));
-                }
-            });
+            group.choose(
+                message.topic,
+                Some(&*self.client),
+                core.hooks.as_ref(),
+                |mailbox, terms| {
+                    if mailbox.is_durable() && terms.qos(&message) > QoS::AtMostOnce {
+                        mailbox.keep(&message, terms, records);
+                    } else {
+                        let end = run.len() as u32;
+                        shared.push((Arc::clone(mailbox), terms.clone(), end - 1..end));
+                    }
+                },
+            );
         }
     }
 
@@ -289,7 +298,7 @@ impl Inbound {
 
     /// Offers a message to all that take records of it, up to the first that refuses.
     fn offer(&mut self, route: &Route, message: &Message<'_>) -> Result<(), Reason> {
-        let mut intakes = route.intakes.iter();
+        let mut intakes = route.grant.intakes.iter();
         intakes.try_for_each(|intake| intake.take(&self.client, message, &mut self.records))
     }
 
@@ -353,17 +362,18 @@ pub(crate) fn publish_internal(
     qos: QoS,
     core: &Core,
 ) -> Result<(), StoreError> {
-    let targets = core.router.targets(&topic, core.hooks.as_ref());
+    let client = core.own_client();
+    let targets = core.router.targets(&topic, &client, core.hooks.as_ref());
     if targets.is_empty() {
         return Ok(());
     }
     let route = Arc::new(Route {
         topic: topic.clone(),
         generation: core.router.generation(),
-        intakes: Vec::new(),
+        grant: Grant::default(),
         targets,
     });
-    let mut inbound = Inbound::new(core.own_client(), 0, &core.store);
+    let mut inbound = Inbound::new(client, 0, &core.store);
     let mut run = Run::new(topic, 0);
     run.push_plain(payload, qos);
     inbound.run = Some(run);
@@ -426,15 +436,15 @@ fn resolve(topic: &[u8], client: &Client, compat: Compat, core: &Core) -> Result
         let what = "the topic is the broker's own";
         return Err(NotTaken::Refused(Reason::NotAuthorized, what));
     }
-    let intakes = core
+    let grant = core
         .hooks
         .publish(client, &topic)
         .map_err(|reason| NotTaken::Refused(reason, "the client may not publish to the topic"))?;
-    let targets = core.router.targets(&topic, core.hooks.as_ref());
+    let targets = core.router.targets(&topic, client, core.hooks.as_ref());
     Ok(Route {
         topic,
         generation,
-        intakes,
+        grant,
         targets,
     })
 }
@@ -467,6 +477,7 @@ mod tests {
             user_name: None,
             peer: Peer::Unix,
             version: Version::V5,
+            principal: None,
         };
         let mut inbound = Inbound::new(Arc::new(client), 1, &store);
         for kind in [

@@ -43,11 +43,14 @@ mod websocket;
 mod will;
 mod window;
 
-pub use broker::{Broker, Publisher};
+pub use broker::{Broker, Publisher, Rechecker};
 pub use codec::{QoS, Reason, Version};
 pub use compat::Compat;
 pub use counters::BrokerCounters;
-pub use hooks::{Client, Hooks, Intake, Message};
+pub use hooks::{Answer, Client, Connecting, Grant, Hooks, Intake, Message, Principal, Upgrade};
 pub use limits::{Limits, QueueFullPolicy};
-pub use listener::{Bound, ListenAddress, ListenError, ListenerConfig, Origins, Protocol};
+pub use listener::{
+    Application, Bound, Gate, ListenAddress, ListenError, ListenerConfig, Origins, Protocol,
+    Secure, Secured, Stream, Transport, Web,
+};
 pub use peer::Peer;

@@ -3,7 +3,10 @@
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
 };
+
+use crate::hooks::Principal;
 
 /// Where a client connects from.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -14,6 +17,23 @@ pub enum Peer {
     Unix,
     /// None: the session was restored and its client has not come back.
     Away,
+}
+
+/// Where a connection comes from, and from whom.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) peer: Peer,
+    /// Who it is by its transport or its upgrade to a WebSocket.
+    pub(crate) principal: Option<Arc<dyn Principal>>,
+}
+
+impl From<Peer> for Caller {
+    fn from(peer: Peer) -> Caller {
+        Caller {
+            peer,
+            principal: None,
+        }
+    }
 }
 
 impl Peer {

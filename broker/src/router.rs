@@ -13,7 +13,7 @@ use perennial_rules::{FilterTrie, TopicFilter, TopicName};
 
 use crate::{
     group::{Group, Groups},
-    hooks::Hooks,
+    hooks::{Client, Hooks},
     mailbox::Mailbox,
     message::Terms,
     stored::SubscriptionRecord,
@@ -96,6 +96,11 @@ impl Router {
         self.generation.fetch_add(1, Ordering::Release);
     }
 
+    /// Makes every answer stale.
+    pub(crate) fn renew(&self) {
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
     pub(crate) fn unsubscribe<'a>(
         &self,
         filters: impl Iterator<Item = &'a TopicFilter>,
@@ -110,7 +115,12 @@ impl Router {
 
     /// Who gets messages on `topic`: each session once, with the highest QoS of its
     /// subscriptions that match ([MQTT-3.3.5-1] of 3.1.1) and the identifiers of all of them.
-    pub(crate) fn targets(&self, topic: &TopicName, hooks: &dyn Hooks) -> Targets {
+    pub(crate) fn targets(
+        &self,
+        topic: &TopicName,
+        publisher: &Client,
+        hooks: &dyn Hooks,
+    ) -> Targets {
         let mut targets = Targets::default();
         let levels = levels(topic);
         self.subscriptions
@@ -140,7 +150,7 @@ impl Router {
             }
             is_same
         });
-        sessions.retain(|target| hooks.deliver(&target.mailbox.client(), topic));
+        sessions.retain(|target| hooks.deliver(&target.mailbox.client(), topic, Some(publisher)));
         targets
     }
 

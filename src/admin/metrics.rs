@@ -194,7 +194,9 @@ fn broker(counters: &BrokerCounters, exposition: &mut Exposition) {
         connections_refused_limit,
         connections_refused_address,
         connections_refused_rate,
+        tls_handshakes_failed,
         handshakes_evicted,
+        connections_expelled,
         connections_panicked,
         messages_received,
         messages_refused,
@@ -204,6 +206,7 @@ fn broker(counters: &BrokerCounters, exposition: &mut Exposition) {
         messages_dropped_oldest,
         sessions_expired,
         publishers_throttled,
+        messages_withheld,
         messages_dropped_qos0,
         messages_dropped_full,
         messages_dropped_oversize,
@@ -241,10 +244,22 @@ fn broker(counters: &BrokerCounters, exposition: &mut Exposition) {
             connections_refused_rate,
         ),
         (
+            "perennial_broker_tls_handshakes_failed_total",
+            Kind::Counter,
+            "Connections that were refused in their TLS handshake.",
+            tls_handshakes_failed,
+        ),
+        (
             "perennial_broker_handshakes_evicted_total",
             Kind::Counter,
             "Connections that were closed before their CONNECT because their place was needed.",
             handshakes_evicted,
+        ),
+        (
+            "perennial_broker_connections_expelled_total",
+            Kind::Counter,
+            "Connections that were closed because their client may not be connected any more.",
+            connections_expelled,
         ),
         (
             "perennial_broker_connections_panicked_total",
@@ -299,6 +314,12 @@ fn broker(counters: &BrokerCounters, exposition: &mut Exposition) {
             Kind::Counter,
             "Times that a client was not read from because it published too fast.",
             publishers_throttled,
+        ),
+        (
+            "perennial_broker_messages_withheld_total",
+            Kind::Counter,
+            "Messages in a session's queue that its subscriber may not see when it comes back.",
+            messages_withheld,
         ),
         (
             "perennial_broker_messages_dropped_qos0_total",

@@ -9,6 +9,7 @@ use super::{Connection, End, OUTPUT_HIGH};
 use crate::{
     clock::unix_millis,
     codec::QoS,
+    message::Delivery,
     session::Standing,
     store::{Block, Queue, Reader, StoreError},
     stored::read_message,
@@ -100,7 +101,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let mut unkept = VecDeque::new();
         for delivery in deliveries {
             let message = delivery.run.get(0);
-            if !core.hooks.deliver(&client, message.topic) {
+            if !core.hooks.deliver(&client, message.topic, None) {
                 continue;
             }
             if mailbox.is_durable() && delivery.terms.qos(&message) > QoS::AtMostOnce {
@@ -115,6 +116,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.inbound.submit(&core, &mut self.acks)?;
         }
         Ok(())
+    }
+
+    /// Whether the client may see a message that was kept for whoever was there before.
+    fn may_see(&self, delivery: &Delivery) -> bool {
+        let client = self.place.mailbox().client();
+        let topic = delivery.run.get(0).topic;
+        self.core.hooks.deliver(&client, topic, None)
     }
 
     /// Takes messages that waited in the session's queue.
@@ -134,6 +142,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 continue;
             }
             match read_message(&record, is_lasting.then_some(sequence)) {
+                Some(delivery) if !self.may_see(&delivery) => {
+                    self.core.counters.messages_withheld.add(1);
+                    self.inbound.records.settle(queue, sequence..end);
+                }
                 Some(delivery) if is_lasting => self.session.take_stored(sequence, delivery),
                 Some(delivery) => self.session.take(&mut VecDeque::from([delivery])),
                 None => {

@@ -39,6 +39,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 let what = "another connection has the client identifier";
                 (Some((Reason::SessionTakenOver, what)), true)
             }
+            End::Expelled => {
+                let what = "the client may not be connected any more";
+                self.core.fail(&client.id, client.peer, what);
+                self.core.counters.connections_expelled.add(1);
+                (Some((Reason::NotAuthorized, what)), true)
+            }
             End::Stopping => (
                 Some((Reason::ServerShuttingDown, "the gateway stops")),
                 true,

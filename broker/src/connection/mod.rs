@@ -29,7 +29,7 @@ use crate::{
     keep_alive::{KeepAlive, silence},
     listener::Handshake,
     mailbox::Pressure,
-    peer::Peer,
+    peer::{Caller, Peer},
     rate::Rate,
     retained::Cursor,
     session::Session,
@@ -63,6 +63,8 @@ enum End {
     Failed { reason: Reason, what: &'static str },
     /// Another connection has the client identifier.
     TakenOver,
+    /// The hooks do not let the client stay.
+    Expelled,
     /// The broker stops.
     Stopping,
 }
@@ -88,7 +90,7 @@ impl From<StoreError> for End {
 /// Serves one client until its connection ends.
 pub(crate) async fn serve<S>(
     stream: S,
-    peer: Peer,
+    caller: Caller,
     compat: Compat,
     handshake: Handshake,
     core: Arc<Core>,
@@ -96,7 +98,7 @@ pub(crate) async fn serve<S>(
     S: AsyncRead + AsyncWrite + Unpin,
 {
     // What is needed to begin and to end a connection takes no memory meanwhile.
-    let greeting = Box::pin(greet(Socket::new(stream), peer, compat, handshake, core));
+    let greeting = Box::pin(greet(Socket::new(stream), caller, compat, handshake, core));
     let Some(mut connection) = greeting.await else {
         return;
     };
@@ -107,7 +109,7 @@ pub(crate) async fn serve<S>(
 /// Makes a connection of a stream on which CONNECT comes and can be accepted.
 async fn greet<S>(
     mut socket: Socket<S>,
-    peer: Peer,
+    caller: Caller,
     compat: Compat,
     mut handshake: Handshake,
     core: Arc<Core>,
@@ -115,8 +117,9 @@ async fn greet<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let peer = caller.peer;
     let greeting = tokio::select! {
-        greeting = handshake.limit(read_connect(&mut socket, peer, compat, &core)) => greeting,
+        greeting = handshake.limit(read_connect(&mut socket, caller, compat, &core)) => greeting,
         () = core.stop.cancelled() => return None,
     };
     drop(handshake);
@@ -165,7 +168,8 @@ struct Connection<S> {
     core: Arc<Core>,
     terms: Terms,
     place: Place,
-    /// Cancelled when another connection has the client identifier, or the broker stops.
+    /// Cancelled when another connection has the client identifier, the client may not stay, or
+    /// the broker stops.
     dismissed: CancellationToken,
     session: Session,
     will: Option<Box<Will>>,
@@ -308,8 +312,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 return Err(End::Failed { reason: Reason::KeepAliveTimeout, what: "nothing was heard in time" });
             }
             () = self.dismissed.cancelled() => {
-                let stops = self.core.stop.is_cancelled();
-                return Err(if stops { End::Stopping } else { End::TakenOver });
+                return Err(if self.core.stop.is_cancelled() {
+                    End::Stopping
+                } else if self.place.is_expelled() {
+                    End::Expelled
+                } else {
+                    End::TakenOver
+                });
             }
         }
         Ok(())

@@ -20,14 +20,14 @@ const PUBLISH: u8 = 0x34;
 const SUBACK: u8 = 0x90;
 const UNSUBACK: u8 = 0xB0;
 
-fn size_of_future<F>(_: impl FnOnce(TcpStream, Peer, Handshake, Arc<Core>) -> F) -> usize {
+fn size_of_future<F>(_: impl FnOnce(TcpStream, Caller, Handshake, Arc<Core>) -> F) -> usize {
     size_of::<F>()
 }
 
 #[test]
 fn an_idle_connection_takes_little_memory() {
-    let task = size_of_future(|stream, peer, handshake, core| {
-        serve(stream, peer, Compat::None, handshake, core)
+    let task = size_of_future(|stream, caller, handshake, core| {
+        serve(stream, caller, Compat::None, handshake, core)
     });
     assert!(task <= 896, "{task} bytes");
     let connection = size_of::<Connection<TcpStream>>();

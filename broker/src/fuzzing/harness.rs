@@ -1,6 +1,6 @@
 //! The broker that is fuzzed, with bounds that a few packets reach.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{future::ready, path::Path, sync::Arc, time::Duration};
 
 use perennial_rules::{TopicFilter, TopicName};
 use tempfile::TempDir;
@@ -10,7 +10,7 @@ use super::{cleanup, folder};
 use crate::{
     codec::Reason,
     core::Core,
-    hooks::{Client, Hooks, Intake, Message},
+    hooks::{Answer, Client, Connecting, Grant, Hooks, Intake, Message, Principal},
     limits::{Limits, QueueFullPolicy},
     sessions::publish_orphaned_wills,
     store::{Durability, Queue, QueueKind, QueueLimits, Store, StoreConfig, Transaction, WhenFull},
@@ -136,15 +136,22 @@ struct Picky {
 }
 
 impl Hooks for Picky {
-    fn connect(&self, _: &Client, _: Option<&[u8]>) -> Result<(), Reason> {
-        Ok(())
+    fn connect<'a>(
+        &'a self,
+        _: Connecting<'a>,
+    ) -> Answer<'a, Result<Option<Arc<dyn Principal>>, Reason>> {
+        Box::pin(ready(Ok(None)))
     }
 
-    fn publish(&self, _: &Client, topic: &TopicName) -> Result<Vec<Arc<dyn Intake>>, Reason> {
-        Ok(match &**topic {
+    fn publish(&self, _: &Client, topic: &TopicName) -> Result<Grant, Reason> {
+        let intakes: Vec<Arc<dyn Intake>> = match &**topic {
             "taken" => vec![Arc::new(Taker(self.queue.clone()))],
             "refused" => return Err(Reason::NotAuthorized),
             _ => Vec::new(),
+        };
+        Ok(Grant {
+            intakes,
+            retains: true,
         })
     }
 
@@ -155,7 +162,7 @@ impl Hooks for Picky {
         }
     }
 
-    fn deliver(&self, _: &Client, topic: &TopicName) -> bool {
+    fn deliver(&self, _: &Client, topic: &TopicName, _: Option<&Client>) -> bool {
         &**topic != "hidden"
     }
 }

@@ -18,13 +18,19 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, error, warn};
 
 use super::{
-    Listener, ListenerConfig,
+    Gate, Listener, ListenerConfig, Secured,
     admission::{Admission, Place},
     handshakes::Handshake,
     open::{Opened, open},
+    secure::{Application, Secure, Stream},
     transport::Transport,
 };
-use crate::{connection, core::Core, peer::Peer, websocket::WebSocket};
+use crate::{
+    connection,
+    core::Core,
+    peer::{Caller, Peer},
+    websocket::WebSocket,
+};
 
 /// How long accepting pauses when the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -40,6 +46,7 @@ pub(crate) struct Acceptor {
 /// What the connections of a listener share.
 pub(crate) struct Served {
     pub(crate) config: ListenerConfig,
+    pub(crate) gate: Gate,
     pub(crate) core: Arc<Core>,
 }
 
@@ -114,35 +121,106 @@ type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Opens a connection.
 async fn begin(
-    stream: Transport,
+    transport: Transport,
     peer: Peer,
-    mut handshake: Handshake,
+    handshake: Handshake,
     served: Arc<Served>,
 ) -> Option<Serving> {
-    if let Err(error) = stream.set_nodelay() {
+    if let Err(error) = transport.set_nodelay() {
         debug!(%peer, %error, "a connection was lost at once");
         return None;
     }
-    let Served { config, core } = &*served;
-    let max_packet_size = core.limits.max_packet_size;
-    let opening = open(stream, config.protocol, &config.origins, max_packet_size);
+    let caller = Caller {
+        peer,
+        principal: served.gate.principal.clone(),
+    };
+    match served.gate.secure.clone() {
+        None => enter(transport, None, caller, handshake, served).await,
+        Some(secure) => {
+            let (secured, caller, handshake) =
+                Box::pin(pass(transport, secure.as_ref(), caller, handshake, &served)).await?;
+            let Secured {
+                stream,
+                application,
+                ..
+            } = secured;
+            enter(stream, application, caller, handshake, served).await
+        }
+    }
+}
+
+/// Makes a connection secure, and takes from whom it comes.
+async fn pass(
+    transport: Transport,
+    secure: &dyn Secure,
+    mut caller: Caller,
+    mut handshake: Handshake,
+    served: &Served,
+) -> Option<(Secured, Caller, Handshake)> {
+    let core = &served.core;
+    let securing = secure.secure(transport, caller.peer);
+    let secured = tokio::select! {
+        secured = handshake.limit(securing) => secured,
+        () = core.stop.cancelled() => return None,
+    };
+    let what = match secured {
+        Ok(Ok(mut secured)) => {
+            if let Some(principal) = secured.principal.take() {
+                caller.principal = Some(principal);
+            }
+            return Some((secured, caller, handshake));
+        }
+        Ok(Err(error)) => {
+            core.counters.tls_handshakes_failed.add(1);
+            format!("the TLS handshake failed: {error}")
+        }
+        Err(cut) => cut.what().to_owned(),
+    };
+    core.fail("", caller.peer, &what);
+    None
+}
+
+/// Finds out what a client speaks, and begins with that.
+async fn enter<S>(
+    stream: S,
+    application: Option<Application>,
+    mut caller: Caller,
+    mut handshake: Handshake,
+    served: Arc<Served>,
+) -> Option<Serving>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let core = &served.core;
+    let peer = caller.peer;
+    let opening = open(stream, application, &mut caller, &served);
     let opened = tokio::select! {
         opened = handshake.limit(opening) => opened,
         () = core.stop.cancelled() => return None,
     };
-    let opened = opened.unwrap_or_else(|cut| Err(cut.what()));
-    match opened {
+    match opened.unwrap_or_else(|cut| Err(cut.what().to_owned())) {
         Ok(Opened::Mqtt(stream)) => {
-            let core = Arc::clone(core);
-            let serving = connection::serve(stream, peer, config.compat, handshake, core);
+            let (core, compat) = (Arc::clone(core), served.config.compat);
+            let serving = connection::serve(stream, caller, compat, handshake, core);
             Some(Box::pin(serving))
         }
         Ok(Opened::WebSocket(stream)) => {
-            let serving = serve_web_socket(stream, peer, handshake, Arc::clone(&served));
-            Some(Box::pin(serving))
+            let served = Arc::clone(&served);
+            Some(Box::pin(serve_web_socket(
+                stream, caller, handshake, served,
+            )))
+        }
+        Ok(Opened::Http(stream)) => {
+            let served = Arc::clone(&served);
+            Some(Box::pin(serve_http(
+                Box::new(stream),
+                caller,
+                handshake,
+                served,
+            )))
         }
         Err(what) => {
-            core.fail("", peer, what);
+            core.fail("", peer, &what);
             None
         }
     }
@@ -150,21 +228,41 @@ async fn begin(
 
 async fn serve_web_socket<S>(
     mut stream: Box<WebSocket<S>>,
-    peer: Peer,
+    caller: Caller,
     handshake: Handshake,
     served: Arc<Served>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let Served { config, core } = &*served;
-    let core = Arc::clone(core);
-    connection::serve(&mut *stream, peer, config.compat, handshake, core).await;
+    let Served { config, core, .. } = &*served;
+    let (core, peer) = (Arc::clone(core), caller.peer);
+    connection::serve(&mut *stream, caller, config.compat, handshake, core).await;
     if let Some(breach) = stream.breach() {
         served.core.fail("", peer, breach);
     }
     tokio::select! {
         () = stream.linger() => {}
         () = served.core.stop.cancelled() => {}
+    }
+}
+
+/// Serves requests in HTTP for as long as a handshake may take.
+async fn serve_http(
+    stream: Box<dyn Stream>,
+    caller: Caller,
+    mut handshake: Handshake,
+    served: Arc<Served>,
+) {
+    let Some(web) = &served.gate.web else { return };
+    let peer = caller.peer;
+    let serving = web.serve(stream, peer, caller.principal);
+    let ended = tokio::select! {
+        ended = handshake.limit(serving) => ended,
+        () = served.core.stop.cancelled() => return,
+    };
+    if ended.is_err() {
+        let what = "a request in HTTP did not end in time, or its place was needed";
+        served.core.fail("", peer, what);
     }
 }
 

@@ -10,6 +10,7 @@ mod bind;
 mod handshakes;
 mod open;
 mod prefixed;
+mod secure;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -18,14 +19,17 @@ use std::{
     fmt, io,
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use crate::compat::Compat;
+use crate::{compat::Compat, hooks::Principal};
 
 pub(crate) use accept::{Acceptor, Served};
 pub(crate) use admission::Admission;
 pub(crate) use bind::Listener;
 pub(crate) use handshakes::Handshake;
+pub use secure::{Application, Secure, Secured, Stream, Web};
+pub use transport::Transport;
 
 /// What a listener serves, where and to whom.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -51,6 +55,17 @@ impl ListenerConfig {
             origins: Origins::default(),
         }
     }
+}
+
+/// What connections pass on a listener before they speak MQTT.
+#[derive(Clone, Default)]
+pub struct Gate {
+    /// Makes them secure; without it they come in the clear.
+    pub secure: Option<Arc<dyn Secure>>,
+    /// Serves requests in HTTP that are not about MQTT; without it there are none.
+    pub web: Option<Arc<dyn Web>>,
+    /// Who a client is that shows nothing.
+    pub principal: Option<Arc<dyn Principal>>,
 }
 
 /// Where a listener is to be found.
@@ -92,9 +107,9 @@ impl fmt::Display for ListenAddress {
 pub enum Protocol {
     /// MQTT and nothing else.
     Mqtt,
-    /// MQTT in WebSocket messages, at the path `/mqtt`.
+    /// HTTP: MQTT in WebSocket messages at the path `/mqtt`, and what else is served beside it.
     WebSocket,
-    /// Either, told apart by the first byte.
+    /// Either, told apart by what was chosen within TLS, or else by the first byte.
     #[default]
     Any,
 }

@@ -1,6 +1,6 @@
 //! Listeners and admission from within: what is counted, and what is left behind.
 
-use std::{fs, os::unix::fs::PermissionsExt, sync::Arc, time::Duration};
+use std::{fs, future::ready, os::unix::fs::PermissionsExt, sync::Arc, time::Duration};
 
 use perennial_rules::{TopicFilter, TopicName};
 use tempfile::TempDir;
@@ -15,7 +15,7 @@ use crate::{
     broker::Broker,
     codec::Reason,
     core::Core,
-    hooks::{Client, Hooks, Intake},
+    hooks::{Answer, Client, Connecting, Grant, Hooks, Principal},
     limits::Limits,
     peer::Peer,
     store::{Durability, Store, StoreConfig},
@@ -25,20 +25,23 @@ use crate::{
 struct Fragile;
 
 impl Hooks for Fragile {
-    fn connect(&self, client: &Client, _: Option<&[u8]>) -> Result<(), Reason> {
-        assert_ne!(client.id, "panic", "this one is too much");
-        Ok(())
+    fn connect<'a>(
+        &'a self,
+        connecting: Connecting<'a>,
+    ) -> Answer<'a, Result<Option<Arc<dyn Principal>>, Reason>> {
+        assert_ne!(connecting.client.id, "panic", "this one is too much");
+        Box::pin(ready(Ok(None)))
     }
 
-    fn publish(&self, _: &Client, _: &TopicName) -> Result<Vec<Arc<dyn Intake>>, Reason> {
-        Ok(Vec::new())
+    fn publish(&self, _: &Client, _: &TopicName) -> Result<Grant, Reason> {
+        Ok(Grant::default())
     }
 
     fn subscribe(&self, _: &Client, _: &TopicFilter) -> Result<(), Reason> {
         Ok(())
     }
 
-    fn deliver(&self, _: &Client, _: &TopicName) -> bool {
+    fn deliver(&self, _: &Client, _: &TopicName, _: Option<&Client>) -> bool {
         true
     }
 }
@@ -82,7 +85,12 @@ async fn heard(stream: &mut TcpStream) -> Vec<u8> {
 async fn a_panic_in_a_connections_task_closes_that_connection_and_no_other() {
     let folder = TempDir::new().unwrap();
     let mut broker = Broker::open(Limits::default(), Arc::new(Fragile), store(&folder)).unwrap();
-    let address = broker.listen(any_port()).await.unwrap().tcp().unwrap();
+    let address = broker
+        .listen(any_port(), Gate::default())
+        .await
+        .unwrap()
+        .tcp()
+        .unwrap();
     let mut calm = TcpStream::connect(address).await.unwrap();
     calm.write_all(&connect("calm")).await.unwrap();
     assert_eq!(heard(&mut calm).await, [0x20, 2, 0, 0]);
@@ -189,7 +197,12 @@ async fn a_handshake_beyond_the_bound_takes_the_place_of_the_oldest() {
         ..Limits::default()
     };
     let mut broker = Broker::open(limits, Arc::new(Fragile), store(&folder)).unwrap();
-    let address = broker.listen(any_port()).await.unwrap().tcp().unwrap();
+    let address = broker
+        .listen(any_port(), Gate::default())
+        .await
+        .unwrap()
+        .tcp()
+        .unwrap();
     let mut silent = Vec::new();
     for _ in 0..4 {
         silent.push(TcpStream::connect(address).await.unwrap());
@@ -214,7 +227,7 @@ async fn a_socket_file_is_private_and_goes_with_the_listener() {
     let path = folder.path().join("mqtt.sock");
     let mut broker = Broker::open(Limits::default(), Arc::new(Fragile), store(&folder)).unwrap();
     let config = ListenerConfig::new(ListenAddress::unix(&path));
-    let bound = broker.listen(config).await.unwrap();
+    let bound = broker.listen(config, Gate::default()).await.unwrap();
     assert_eq!(bound, Bound::Unix(path.clone()));
     let mode = fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);

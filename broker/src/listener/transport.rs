@@ -12,17 +12,33 @@ use tokio::{
 };
 
 /// A connection as the system gives it.
-pub(super) enum Transport {
+#[derive(Debug)]
+pub struct Transport(Socket);
+
+#[derive(Debug)]
+enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
+}
+
+impl From<TcpStream> for Transport {
+    fn from(stream: TcpStream) -> Transport {
+        Transport(Socket::Tcp(stream))
+    }
+}
+
+impl From<UnixStream> for Transport {
+    fn from(stream: UnixStream) -> Transport {
+        Transport(Socket::Unix(stream))
+    }
 }
 
 impl Transport {
     /// Sends small packets at once: acknowledgements should not wait for each other.
     pub(super) fn set_nodelay(&self) -> io::Result<()> {
-        match self {
-            Transport::Tcp(stream) => stream.set_nodelay(true),
-            Transport::Unix(_) => Ok(()),
+        match &self.0 {
+            Socket::Tcp(stream) => stream.set_nodelay(true),
+            Socket::Unix(_) => Ok(()),
         }
     }
 }
@@ -30,9 +46,9 @@ impl Transport {
 /// Calls a method of whichever stream it is.
 macro_rules! either {
     ($transport:expr, $method:ident($($argument:expr),*)) => {
-        match $transport.get_mut() {
-            Transport::Tcp(stream) => Pin::new(stream).$method($($argument),*),
-            Transport::Unix(stream) => Pin::new(stream).$method($($argument),*),
+        match &mut $transport.get_mut().0 {
+            Socket::Tcp(stream) => Pin::new(stream).$method($($argument),*),
+            Socket::Unix(stream) => Pin::new(stream).$method($($argument),*),
         }
     };
 }

@@ -20,6 +20,7 @@ fn setting(limits: Limits) -> Setting {
         user_name: None,
         peer: crate::peer::Peer::Unix,
         version: Version::V5,
+        principal: None,
     };
     let counters = Arc::new(Counters::default());
     let shared = Arc::clone(&counters);

@@ -1,6 +1,6 @@
 //! The broker of a case, which may end and begin again.
 
-use std::sync::Arc;
+use std::{future::ready, sync::Arc};
 
 use perennial_rules::{TopicFilter, TopicName};
 use tempfile::TempDir;
@@ -16,7 +16,7 @@ use crate::{
     compat::Compat,
     core::Core,
     fuzzing,
-    hooks::{Client, Hooks, Intake},
+    hooks::{Answer, Client, Connecting, Grant, Hooks, Principal},
     limits::Limits,
     store,
 };
@@ -96,19 +96,25 @@ impl Running {
 pub(crate) struct Open;
 
 impl Hooks for Open {
-    fn connect(&self, _: &Client, _: Option<&[u8]>) -> Result<(), Reason> {
-        Ok(())
+    fn connect<'a>(
+        &'a self,
+        _: Connecting<'a>,
+    ) -> Answer<'a, Result<Option<Arc<dyn Principal>>, Reason>> {
+        Box::pin(ready(Ok(None)))
     }
 
-    fn publish(&self, _: &Client, _: &TopicName) -> Result<Vec<Arc<dyn Intake>>, Reason> {
-        Ok(Vec::new())
+    fn publish(&self, _: &Client, _: &TopicName) -> Result<Grant, Reason> {
+        Ok(Grant {
+            intakes: Vec::new(),
+            retains: true,
+        })
     }
 
     fn subscribe(&self, _: &Client, _: &TopicFilter) -> Result<(), Reason> {
         Ok(())
     }
 
-    fn deliver(&self, _: &Client, _: &TopicName) -> bool {
+    fn deliver(&self, _: &Client, _: &TopicName, _: Option<&Client>) -> bool {
         true
     }
 }

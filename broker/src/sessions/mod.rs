@@ -15,7 +15,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -70,7 +70,17 @@ struct Slot {
 
 struct Latest {
     number: u64,
+    client: Arc<Client>,
     dismissed: CancellationToken,
+    /// Set before the connection is dismissed because its client may not stay.
+    expelled: Arc<AtomicBool>,
+}
+
+impl Latest {
+    /// What it takes to dismiss the connection as one whose client may not stay.
+    fn clone_dismissal(&self) -> (Arc<AtomicBool>, CancellationToken) {
+        (Arc::clone(&self.expelled), self.dismissed.clone())
+    }
 }
 
 /// What a client asks for with its CONNECT.
@@ -88,6 +98,12 @@ pub(crate) struct Refused {
     pub(crate) reason: Reason,
     pub(crate) what: &'static str,
 }
+
+/// What a client is told that may not be connected any more.
+const EXPELLED: Refused = Refused {
+    reason: Reason::NotAuthorized,
+    what: "the client may not be connected",
+};
 
 impl From<StoreError> for Refused {
     fn from(_: StoreError) -> Refused {
@@ -125,26 +141,48 @@ impl Sessions {
         }
     }
 
+    /// Dismisses every connection whose client `stays` says no of; how many.
+    pub(crate) fn expel(&self, stays: impl Fn(&Client) -> bool) -> usize {
+        let connected: Vec<_> = {
+            let slots = self.slots.lock();
+            let latest = slots.values().filter_map(|slot| slot.latest.as_ref());
+            latest
+                .map(|latest| (Arc::clone(&latest.client), latest.clone_dismissal()))
+                .collect()
+        };
+        // Asked without the lock: an answer may take long, and connections come meanwhile.
+        let gone = connected.iter().filter(|(client, _)| !stays(client));
+        gone.map(|(_, (expelled, dismissed))| {
+            expelled.store(true, Ordering::Release);
+            dismissed.cancel();
+        })
+        .count()
+    }
+
     /// Gives `client_id` to a new connection; the one before is told to go.
-    fn register(&self, core: &Arc<Core>, client_id: &ByteString) -> Registration {
+    fn register(&self, core: &Arc<Core>, client: &Arc<Client>) -> Registration {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
         // One of its own, so that connections that wait share no lock.
         let dismissed = core.stop.child_token();
+        let expelled = Arc::new(AtomicBool::new(false));
         let latest = Latest {
             number,
+            client: Arc::clone(client),
+            expelled: Arc::clone(&expelled),
             dismissed: dismissed.clone(),
         };
         let mut slots = self.slots.lock();
-        let slot = slots.entry(client_id.clone()).or_default();
+        let slot = slots.entry(client.id.clone()).or_default();
         if let Some(earlier) = slot.latest.replace(latest) {
             earlier.dismissed.cancel();
         }
         Registration {
             session: Arc::clone(&slot.session),
             core: Arc::clone(core),
-            client_id: client_id.clone(),
+            client_id: client.id.clone(),
             number,
             dismissed,
+            expelled,
         }
     }
 
@@ -174,6 +212,13 @@ struct Registration {
     number: u64,
     session: Arc<AsyncMutex<Option<Kept>>>,
     dismissed: CancellationToken,
+    expelled: Arc<AtomicBool>,
+}
+
+impl Registration {
+    fn is_expelled(&self) -> bool {
+        self.expelled.load(Ordering::Acquire)
+    }
 }
 
 impl Drop for Registration {
@@ -204,14 +249,18 @@ pub(crate) async fn attach(
     request: Request,
     transaction: &mut Transaction,
 ) -> Result<(Place, bool), Refused> {
-    let registration = core.sessions.register(core, &request.client.id);
+    let registration = core.sessions.register(core, &request.client);
+    // The rules may have changed since it was admitted, and whoever expels sees it only from here on.
+    if !core.hooks.stays(&request.client) {
+        return Err(EXPELLED);
+    }
     let waiting = Arc::clone(&registration.session).lock_owned();
     let guard = tokio::select! {
         biased;
-        () = registration.dismissed.cancelled() => return Err(Refused {
+        () = registration.dismissed.cancelled() => return Err(if registration.is_expelled() { EXPELLED } else { Refused {
             reason: Reason::ServerBusy,
             what: "another connection has the client identifier",
-        }),
+        } }),
         guard = timeout(core.limits.connect_timeout, waiting) => guard.map_err(|_| Refused {
             reason: Reason::ServerUnavailable,
             what: "the session was not handed over in time",

@@ -96,6 +96,10 @@ impl Place {
         let client_id = request.client.id.clone();
         let kept = self.kept_mut();
         kept.mailbox.connect(request.client);
+        if !kept.subscriptions.is_empty() {
+            // What it may see may differ from what it might when it was here before.
+            core.router.renew();
+        }
         let mut had_will = false;
         if let Some(lasting) = &mut kept.lasting {
             lasting.expiry = request.expiry;
@@ -183,9 +187,15 @@ impl Place {
         self.kept().subscriptions.get(filter).is_some()
     }
 
-    /// Cancelled when another connection takes the client identifier, or the broker stops.
+    /// Cancelled when another connection takes the client identifier, the client may not stay,
+    /// or the broker stops.
     pub(crate) fn dismissed(&self) -> CancellationToken {
         self.registration.dismissed.clone()
+    }
+
+    /// Whether the connection was dismissed because its client may not stay.
+    pub(crate) fn is_expelled(&self) -> bool {
+        self.registration.is_expelled()
     }
 
     /// Subscribes to each filter; one reason for each, and whose retained messages are due.

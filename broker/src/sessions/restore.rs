@@ -79,6 +79,7 @@ fn read_sessions(
             id: client_id.clone(),
             user_name: record.user_name,
             peer: Peer::Away,
+            principal: None,
             version: record.version,
         };
         let mailbox = core.durable_mailbox(Arc::new(client))?;
@@ -206,6 +207,7 @@ pub(crate) fn publish_orphaned_wills(wills: Vec<OrphanedWill>, core: &Core) {
             id: client_id,
             user_name: None,
             peer: Peer::Away,
+            principal: None,
             version: Version::V5,
         };
         Inbound::new(Arc::new(client), 0, &core.store).publish_will(&will, core);

@@ -34,7 +34,7 @@ use tokio_tungstenite::{
     },
 };
 
-pub(crate) use upgrade::upgrade;
+pub(crate) use upgrade::{Upgraded, upgrade};
 
 /// Bytes in a message that is sent.
 const MAX_PAYLOAD: usize = 16 * 1024;

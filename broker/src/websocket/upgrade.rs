@@ -4,11 +4,17 @@
 //! that are offered and not taken; and the answer is one write that begins as the oldest of them
 //! look for it, with `sec-websocket-accept` in lower case.
 
-use httparse::{EMPTY_HEADER, Request, Status};
+use std::borrow::Cow;
+
+use httparse::{EMPTY_HEADER, Header, Request, Status};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use crate::listener::Origins;
+use crate::{
+    hooks::Upgrade,
+    listener::{Origins, Served},
+    peer::Caller,
+};
 
 /// Where MQTT is, as everywhere else.
 const PATH: &str = "/mqtt";
@@ -19,12 +25,32 @@ const MAX_REQUEST: usize = 8 * 1024;
 const MAX_HEADERS: usize = 64;
 
 /// A request that is not the beginning of a WebSocket.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 struct Refused {
     status: &'static str,
     /// Header lines for this status, each with its end.
     headers: &'static str,
-    what: &'static str,
+    what: Cow<'static, str>,
+}
+
+/// What a request has led to.
+pub(crate) enum Upgraded {
+    /// A WebSocket; what was read behind the request.
+    WebSocket(Vec<u8>),
+    /// Nothing: it is not about MQTT, and others may answer it. What was read.
+    Other(Vec<u8>),
+}
+
+/// What a request is about.
+enum Asked<'a> {
+    /// A WebSocket, which is given with this answer to whoever `Upgrade` describes.
+    WebSocket {
+        target: &'a str,
+        host: Option<String>,
+        answer: String,
+    },
+    /// Something that others serve.
+    Other,
 }
 
 /// Answers the request that `request` begins with and the rest of which is read from `stream`;
@@ -32,26 +58,28 @@ struct Refused {
 pub(crate) async fn upgrade<S>(
     stream: &mut S,
     mut request: Vec<u8>,
-    origins: &Origins,
-) -> Result<Vec<u8>, &'static str>
+    caller: &mut Caller,
+    served: &Served,
+) -> Result<Upgraded, String>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let lost = |_| "the connection was lost";
     let outcome = loop {
-        if let Some(outcome) = answer(&request, origins).transpose() {
+        if let Some(outcome) = decide(&request, caller, served).transpose() {
             break outcome;
         }
         request.reserve(MAX_REQUEST / 8);
         if stream.read_buf(&mut request).await.map_err(lost)? == 0 {
-            return Err("the peer closed the connection before CONNECT");
+            return Err("the peer closed the connection before CONNECT".to_owned());
         }
     };
     match outcome {
-        Ok((answer, length)) => {
+        Ok(None) => Ok(Upgraded::Other(request)),
+        Ok(Some((answer, length))) => {
             stream.write_all(answer.as_bytes()).await.map_err(lost)?;
             stream.flush().await.map_err(lost)?;
-            Ok(request.split_off(length))
+            Ok(Upgraded::WebSocket(request.split_off(length)))
         }
         Err(refused) => {
             stream
@@ -62,25 +90,72 @@ where
             // Closing with something unread would take the answer back.
             let mut scrap = [0; 256];
             while stream.read(&mut scrap).await.is_ok_and(|count| count > 0) {}
-            Err(refused.what)
+            Err(refused.what.into_owned())
         }
     }
 }
 
-/// The answer to the request that `bytes` begin with and its length, when it is there whole.
-fn answer(bytes: &[u8], origins: &Origins) -> Result<Option<(String, usize)>, Refused> {
+/// What is done about the request that `bytes` begin with, when it is there whole: an answer
+/// that makes it a WebSocket and the request's length, or nothing if it is for others.
+#[expect(
+    clippy::type_complexity,
+    reason = "whole, and if so, an answer with a length"
+)]
+fn decide(
+    bytes: &[u8],
+    caller: &mut Caller,
+    served: &Served,
+) -> Result<Option<Option<(String, usize)>>, Refused> {
     let mut headers = [EMPTY_HEADER; MAX_HEADERS];
-    let mut request = Request::new(&mut headers);
+    let others = served.gate.web.is_some();
+    let Some((asked, length)) = read(bytes, &mut headers, &served.config.origins, others)? else {
+        return Ok(None);
+    };
+    let Asked::WebSocket {
+        target,
+        host,
+        answer,
+    } = asked
+    else {
+        return Ok(Some(None));
+    };
+    let upgrade = Upgrade {
+        target,
+        host: host.as_deref(),
+        peer: caller.peer,
+        principal: caller.principal.as_ref(),
+    };
+    caller.principal = served
+        .core
+        .hooks
+        .upgrade(&upgrade)
+        .map_err(Refused::forbidden)?;
+    Ok(Some(Some((answer, length))))
+}
+
+/// Reads the request that `bytes` begin with and its length, when it is there whole.
+fn read<'a>(
+    bytes: &'a [u8],
+    headers: &'a mut [Header<'a>],
+    origins: &Origins,
+    others: bool,
+) -> Result<Option<(Asked<'a>, usize)>, Refused> {
+    let mut request = Request::new(headers);
     let length = match request.parse(bytes) {
         Ok(Status::Complete(length)) => length,
         Ok(Status::Partial) if bytes.len() < MAX_REQUEST => return Ok(None),
         Ok(Status::Partial) | Err(httparse::Error::TooManyHeaders) => return Err(TOO_LARGE),
         Err(_) => return Err(MALFORMED),
     };
+    let target = request.path.unwrap_or_default();
+    let is_here = target.split('?').next() == Some(PATH);
+    if !is_here && others {
+        return Ok(Some((Asked::Other, length)));
+    }
     if request.method != Some("GET") {
         return Err(NOT_GET);
     }
-    if request.path.and_then(|path| path.split('?').next()) != Some(PATH) {
+    if !is_here {
         return Err(NOT_FOUND);
     }
     let (key, subprotocol) = check(&request, origins)?;
@@ -95,7 +170,13 @@ fn answer(bytes: &[u8], origins: &Origins) -> Result<Option<(String, usize)>, Re
         answer += &format!("sec-websocket-protocol: {subprotocol}\r\n");
     }
     answer += "\r\n";
-    Ok(Some((answer, length)))
+    let host = values(&request, "host").next();
+    let asked = Asked::WebSocket {
+        target,
+        host: host.map(|host| String::from_utf8_lossy(host).into_owned()),
+        answer,
+    };
+    Ok(Some((asked, length)))
 }
 
 /// The key and the subprotocol of a request for a WebSocket.
@@ -158,7 +239,16 @@ fn items<'a>(request: &'a Request<'_, '_>, name: &'static str) -> impl Iterator<
 }
 
 impl Refused {
-    fn answer(self) -> String {
+    /// Who may not have a WebSocket, for the reason that `what` says.
+    fn forbidden(what: String) -> Refused {
+        Refused {
+            status: "403 Forbidden",
+            headers: "",
+            what: Cow::Owned(what),
+        }
+    }
+
+    fn answer(&self) -> String {
         let Refused {
             status,
             headers,
@@ -175,48 +265,52 @@ impl Refused {
 const MALFORMED: Refused = Refused {
     status: "400 Bad Request",
     headers: "",
-    what: "this is no request in HTTP",
+    what: Cow::Borrowed("this is no request in HTTP"),
 };
 const TOO_LARGE: Refused = Refused {
     status: "431 Request Header Fields Too Large",
     headers: "",
-    what: "the request has more than 8 KiB or 64 headers",
+    what: Cow::Borrowed("the request has more than 8 KiB or 64 headers"),
 };
 const NOT_GET: Refused = Refused {
     status: "405 Method Not Allowed",
     headers: "allow: GET\r\n",
-    what: "a WebSocket begins with GET",
+    what: Cow::Borrowed("a WebSocket begins with GET"),
 };
 const NOT_FOUND: Refused = Refused {
     status: "404 Not Found",
     headers: "",
-    what: "MQTT over WebSocket is at /mqtt and nothing is anywhere else",
+    what: Cow::Borrowed("MQTT over WebSocket is at /mqtt and nothing is anywhere else"),
 };
 const NO_UPGRADE: Refused = Refused {
     status: "426 Upgrade Required",
     headers: "upgrade: websocket\r\n",
-    what: "here is MQTT over WebSocket: ask in HTTP/1.1 with `Connection: upgrade` and \
+    what: Cow::Borrowed(
+        "here is MQTT over WebSocket: ask in HTTP/1.1 with `Connection: upgrade` and \
            `Upgrade: websocket`",
+    ),
 };
 const OTHER_VERSION: Refused = Refused {
     status: "426 Upgrade Required",
     headers: "upgrade: websocket\r\nsec-websocket-version: 13\r\n",
-    what: "the version of WebSocket is 13, in `Sec-WebSocket-Version`",
+    what: Cow::Borrowed("the version of WebSocket is 13, in `Sec-WebSocket-Version`"),
 };
 const NO_KEY: Refused = Refused {
     status: "400 Bad Request",
     headers: "",
-    what: "`Sec-WebSocket-Key` is missing",
+    what: Cow::Borrowed("`Sec-WebSocket-Key` is missing"),
 };
 const OTHER_SUBPROTOCOL: Refused = Refused {
     status: "400 Bad Request",
     headers: "",
-    what: "none of the subprotocols in `Sec-WebSocket-Protocol` is mqtt or mqttv3.1",
+    what: Cow::Borrowed("none of the subprotocols in `Sec-WebSocket-Protocol` is mqtt or mqttv3.1"),
 };
 const OTHER_ORIGIN: Refused = Refused {
     status: "403 Forbidden",
     headers: "",
-    what: "pages of this origin may not connect; the listener's `origins` say which may",
+    what: Cow::Borrowed(
+        "pages of this origin may not connect; the listener's `origins` say which may",
+    ),
 };
 
 #[cfg(test)]
@@ -235,6 +329,16 @@ mod tests {
     fn answer_to(request: &str) -> Result<String, Refused> {
         let answered = answer(request.as_bytes(), &Origins::default())?;
         Ok(answered.expect("the request is whole").0)
+    }
+
+    /// The answer to a request for a WebSocket and its length, when it is there whole.
+    fn answer(bytes: &[u8], origins: &Origins) -> Result<Option<(String, usize)>, Refused> {
+        let mut headers = [EMPTY_HEADER; MAX_HEADERS];
+        let read = read(bytes, &mut headers, origins, false)?;
+        Ok(read.map(|(asked, length)| match asked {
+            Asked::WebSocket { answer, .. } => (answer, length),
+            Asked::Other => panic!("there are no others"),
+        }))
     }
 
     #[test]
@@ -307,7 +411,7 @@ mod tests {
         let request = |origin| GOOD.replace("Host", &format!("Origin: {origin}\r\nHost"));
         let is_welcome =
             |origin, origins: &Origins| match answer(request(origin).as_bytes(), origins) {
-                Err(OTHER_ORIGIN) => false,
+                Err(refused) if refused == OTHER_ORIGIN => false,
                 answered => answered.unwrap().is_some(),
             };
         let none = listed(&[]);
