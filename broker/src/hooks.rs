@@ -52,7 +52,13 @@ pub trait Hooks: Send + Sync + 'static {
     ///
     /// # Errors
     /// The reason for the acknowledgement; below MQTT 5 the connection is closed.
-    fn publish(&self, client: &Client, topic: &TopicName) -> Result<Grant, Reason>;
+    fn publish(&self, client: &Client, topic: &TopicName) -> Result<Intakes, Reason>;
+
+    /// Whether `client`, who may publish to `topic`, may have messages retained there.
+    ///
+    /// # Errors
+    /// As for a publish.
+    fn retain(&self, client: &Client, topic: &TopicName) -> Result<(), Reason>;
 
     /// Whether `client` may subscribe to `filter`.
     ///
@@ -68,14 +74,8 @@ pub trait Hooks: Send + Sync + 'static {
     fn deliver(&self, client: &Client, topic: &TopicName, publisher: Option<&Client>) -> bool;
 }
 
-/// What a client may do with messages on a topic that it publishes to.
-#[derive(Default)]
-pub struct Grant {
-    /// Who takes records of them.
-    pub intakes: Vec<Arc<dyn Intake>>,
-    /// Whether they may be retained.
-    pub retains: bool,
-}
+/// Who takes records of the messages on a topic.
+pub type Intakes = Vec<Arc<dyn Intake>>;
 
 /// Takes records from messages that are published to a topic.
 pub trait Intake: Send + Sync {
@@ -135,8 +135,8 @@ pub struct Connecting<'a> {
 pub struct Upgrade<'a> {
     /// The path with the query, as it was sent.
     pub target: &'a str,
-    /// The `Host` header.
-    pub host: Option<&'a str>,
+    /// The headers with their names, both as they were sent.
+    pub headers: &'a [(&'a str, &'a str)],
     /// Where the client connects from.
     pub peer: Peer,
     /// Who it is by its transport.

@@ -3,7 +3,14 @@
 //! Publishes that were read together are handed over together: one transaction,
 //! one ticket, one group of acknowledgements.
 
-use std::{collections::HashMap, ops::Range, sync::Arc};
+use std::{
+    collections::HashMap,
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use bytestring::ByteString;
 use perennial_rules::TopicName;
@@ -15,7 +22,7 @@ use crate::{
     compat::Compat,
     core::Core,
     group::redistribute,
-    hooks::{Client, Grant, Message},
+    hooks::{Client, Intakes, Message},
     mailbox::{Mailbox, Pressure},
     message::{Delivery, Queued, Run, Terms},
     router::Targets,
@@ -31,7 +38,9 @@ const MAX_ROUTES: usize = 64;
 pub(crate) struct Route {
     topic: TopicName,
     generation: u64,
-    grant: Grant,
+    intakes: Intakes,
+    /// Whether it is known that the client may have messages retained.
+    retains: AtomicBool,
     targets: Targets,
 }
 
@@ -125,9 +134,11 @@ impl Inbound {
         push: impl FnOnce(&mut Run),
     ) -> Result<(), NotTaken> {
         let mut route = self.route_of(outline.topic, core)?;
-        if outline.retain && !route.grant.retains {
+        if outline.retain && !route.retains.load(Ordering::Relaxed) {
             let what = "the client may not publish retained messages to the topic";
-            return Err(NotTaken::Refused(Reason::NotAuthorized, what));
+            let may = core.hooks.retain(&self.client, &route.topic);
+            may.map_err(|reason| NotTaken::Refused(reason, what))?;
+            route.retains.store(true, Ordering::Relaxed);
         }
         let is_kept = outline.retain && !outline.payload.is_empty();
         if is_kept && !core.retained.has_room(&route.topic, outline.size) {
@@ -298,7 +309,7 @@ impl Inbound {
 
     /// Offers a message to all that take records of it, up to the first that refuses.
     fn offer(&mut self, route: &Route, message: &Message<'_>) -> Result<(), Reason> {
-        let mut intakes = route.grant.intakes.iter();
+        let mut intakes = route.intakes.iter();
         intakes.try_for_each(|intake| intake.take(&self.client, message, &mut self.records))
     }
 
@@ -370,7 +381,8 @@ pub(crate) fn publish_internal(
     let route = Arc::new(Route {
         topic: topic.clone(),
         generation: core.router.generation(),
-        grant: Grant::default(),
+        intakes: Intakes::new(),
+        retains: AtomicBool::new(false),
         targets,
     });
     let mut inbound = Inbound::new(client, 0, &core.store);
@@ -436,7 +448,7 @@ fn resolve(topic: &[u8], client: &Client, compat: Compat, core: &Core) -> Result
         let what = "the topic is the broker's own";
         return Err(NotTaken::Refused(Reason::NotAuthorized, what));
     }
-    let grant = core
+    let intakes = core
         .hooks
         .publish(client, &topic)
         .map_err(|reason| NotTaken::Refused(reason, "the client may not publish to the topic"))?;
@@ -444,7 +456,8 @@ fn resolve(topic: &[u8], client: &Client, compat: Compat, core: &Core) -> Result
     Ok(Route {
         topic,
         generation,
-        grant,
+        intakes,
+        retains: AtomicBool::new(false),
         targets,
     })
 }

@@ -47,7 +47,7 @@ pub use broker::{Broker, Publisher, Rechecker};
 pub use codec::{QoS, Reason, Version};
 pub use compat::Compat;
 pub use counters::BrokerCounters;
-pub use hooks::{Answer, Client, Connecting, Grant, Hooks, Intake, Message, Principal, Upgrade};
+pub use hooks::{Answer, Client, Connecting, Hooks, Intake, Intakes, Message, Principal, Upgrade};
 pub use limits::{Limits, QueueFullPolicy};
 pub use listener::{
     Application, Bound, Gate, ListenAddress, ListenError, ListenerConfig, Origins, Protocol,

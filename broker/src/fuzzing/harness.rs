@@ -10,7 +10,7 @@ use super::{cleanup, folder};
 use crate::{
     codec::Reason,
     core::Core,
-    hooks::{Answer, Client, Connecting, Grant, Hooks, Intake, Message, Principal},
+    hooks::{Answer, Client, Connecting, Hooks, Intake, Intakes, Message, Principal},
     limits::{Limits, QueueFullPolicy},
     sessions::publish_orphaned_wills,
     store::{Durability, Queue, QueueKind, QueueLimits, Store, StoreConfig, Transaction, WhenFull},
@@ -143,16 +143,16 @@ impl Hooks for Picky {
         Box::pin(ready(Ok(None)))
     }
 
-    fn publish(&self, _: &Client, topic: &TopicName) -> Result<Grant, Reason> {
-        let intakes: Vec<Arc<dyn Intake>> = match &**topic {
+    fn publish(&self, _: &Client, topic: &TopicName) -> Result<Intakes, Reason> {
+        Ok(match &**topic {
             "taken" => vec![Arc::new(Taker(self.queue.clone()))],
             "refused" => return Err(Reason::NotAuthorized),
             _ => Vec::new(),
-        };
-        Ok(Grant {
-            intakes,
-            retains: true,
         })
+    }
+
+    fn retain(&self, _: &Client, _: &TopicName) -> Result<(), Reason> {
+        Ok(())
     }
 
     fn subscribe(&self, _: &Client, filter: &TopicFilter) -> Result<(), Reason> {

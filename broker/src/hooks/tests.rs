@@ -55,7 +55,11 @@ fn name_of(principal: Option<&Arc<dyn Principal>>) -> &str {
 impl Hooks for Moody {
     fn upgrade(&self, request: &Upgrade<'_>) -> Result<Option<Arc<dyn Principal>>, String> {
         match request.target {
-            "/mqtt?signed" => Ok(Some(named(request.host.unwrap_or_default()))),
+            "/mqtt?signed" => {
+                let mut headers = request.headers.iter();
+                let host = headers.find(|(name, _)| name.eq_ignore_ascii_case("host"));
+                Ok(Some(named(host.map_or("", |(_, host)| *host))))
+            }
             "/mqtt?forged" => Err("the signature is another".to_owned()),
             _ => Ok(request.principal.cloned()),
         }
@@ -76,13 +80,15 @@ impl Hooks for Moody {
         client.id != "guest" || !self.is_over.load(Ordering::SeqCst)
     }
 
-    fn publish(&self, client: &Client, topic: &TopicName) -> Result<Grant, Reason> {
+    fn publish(&self, client: &Client, _: &TopicName) -> Result<Intakes, Reason> {
         let name = name_of(client.principal.as_ref()).to_owned();
         self.seen.lock().unwrap().push(name);
-        Ok(Grant {
-            intakes: Vec::new(),
-            retains: topic.starts_with("kept"),
-        })
+        Ok(Intakes::new())
+    }
+
+    fn retain(&self, _: &Client, topic: &TopicName) -> Result<(), Reason> {
+        let is_kept = topic.starts_with("kept");
+        is_kept.then_some(()).ok_or(Reason::NotAuthorized)
     }
 
     fn subscribe(&self, _: &Client, _: &TopicFilter) -> Result<(), Reason> {

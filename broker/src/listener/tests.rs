@@ -15,7 +15,7 @@ use crate::{
     broker::Broker,
     codec::Reason,
     core::Core,
-    hooks::{Answer, Client, Connecting, Grant, Hooks, Principal},
+    hooks::{Answer, Client, Connecting, Hooks, Intakes, Principal},
     limits::Limits,
     peer::Peer,
     store::{Durability, Store, StoreConfig},
@@ -33,8 +33,12 @@ impl Hooks for Fragile {
         Box::pin(ready(Ok(None)))
     }
 
-    fn publish(&self, _: &Client, _: &TopicName) -> Result<Grant, Reason> {
-        Ok(Grant::default())
+    fn publish(&self, _: &Client, _: &TopicName) -> Result<Intakes, Reason> {
+        Ok(Intakes::new())
+    }
+
+    fn retain(&self, _: &Client, _: &TopicName) -> Result<(), Reason> {
+        Ok(())
     }
 
     fn subscribe(&self, _: &Client, _: &TopicFilter) -> Result<(), Reason> {

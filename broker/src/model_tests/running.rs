@@ -16,7 +16,7 @@ use crate::{
     compat::Compat,
     core::Core,
     fuzzing,
-    hooks::{Answer, Client, Connecting, Grant, Hooks, Principal},
+    hooks::{Answer, Client, Connecting, Hooks, Intakes, Principal},
     limits::Limits,
     store,
 };
@@ -103,11 +103,12 @@ impl Hooks for Open {
         Box::pin(ready(Ok(None)))
     }
 
-    fn publish(&self, _: &Client, _: &TopicName) -> Result<Grant, Reason> {
-        Ok(Grant {
-            intakes: Vec::new(),
-            retains: true,
-        })
+    fn publish(&self, _: &Client, _: &TopicName) -> Result<Intakes, Reason> {
+        Ok(Intakes::new())
+    }
+
+    fn retain(&self, _: &Client, _: &TopicName) -> Result<(), Reason> {
+        Ok(())
     }
 
     fn subscribe(&self, _: &Client, _: &TopicFilter) -> Result<(), Reason> {

@@ -46,7 +46,7 @@ enum Asked<'a> {
     /// A WebSocket, which is given with this answer to whoever `Upgrade` describes.
     WebSocket {
         target: &'a str,
-        host: Option<String>,
+        headers: Vec<(&'a str, &'a str)>,
         answer: String,
     },
     /// Something that others serve.
@@ -97,10 +97,6 @@ where
 
 /// What is done about the request that `bytes` begin with, when it is there whole: an answer
 /// that makes it a WebSocket and the request's length, or nothing if it is for others.
-#[expect(
-    clippy::type_complexity,
-    reason = "whole, and if so, an answer with a length"
-)]
 fn decide(
     bytes: &[u8],
     caller: &mut Caller,
@@ -113,7 +109,7 @@ fn decide(
     };
     let Asked::WebSocket {
         target,
-        host,
+        headers,
         answer,
     } = asked
     else {
@@ -121,7 +117,7 @@ fn decide(
     };
     let upgrade = Upgrade {
         target,
-        host: host.as_deref(),
+        headers: &headers,
         peer: caller.peer,
         principal: caller.principal.as_ref(),
     };
@@ -170,10 +166,13 @@ fn read<'a>(
         answer += &format!("sec-websocket-protocol: {subprotocol}\r\n");
     }
     answer += "\r\n";
-    let host = values(&request, "host").next();
+    let texts = request.headers.iter().filter_map(|header| {
+        let value = std::str::from_utf8(header.value).ok()?;
+        Some((header.name, value.trim_ascii()))
+    });
     let asked = Asked::WebSocket {
         target,
-        host: host.map(|host| String::from_utf8_lossy(host).into_owned()),
+        headers: texts.collect(),
         answer,
     };
     Ok(Some((asked, length)))
