@@ -5,8 +5,11 @@
 //! - A relative `data_dir` begins in the current directory, as for every command that
 //!   is started from a shell; relative paths in parameters begin in `data_dir`.
 
+mod access;
 mod admin;
+mod audit;
 mod connectors;
+mod discovery;
 mod limits;
 mod listeners;
 mod problems;
@@ -25,12 +28,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use perennial_broker::{Limits, ListenerConfig, store::StoreConfig};
+use perennial_broker::{Limits, store::StoreConfig};
 use perennial_connectors::{Contract, Upstream};
 use perennial_rules::TopicFilter;
 
 use crate::{admin::AdminConfig, delivery::ConnectorSettings};
 
+pub use access::{AccessConfig, Model};
+pub use audit::AuditConfig;
+pub use discovery::{CoreConfig, DiscoveryConfig};
+pub use listeners::ListenerSettings;
 pub use problems::{ConfigErrors, Place, Problem};
 pub use source::Source;
 
@@ -48,8 +55,14 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Threads that serve connections; without a number as many as there are cores.
     pub worker_threads: Option<usize>,
-    /// Where MQTT is served in the clear; at least one.
-    pub listeners: Vec<ListenerConfig>,
+    /// Where devices are served; at least one.
+    pub listeners: Vec<ListenerSettings>,
+    /// Where identities come from; without it everybody may do everything.
+    pub access: Option<AccessConfig>,
+    /// Where refusals are written down.
+    pub audit: AuditConfig,
+    /// What devices are told that ask where their core is, if they are told anything.
+    pub discovery: Option<DiscoveryConfig>,
     /// Where metrics are served on the network.
     pub admin: AdminConfig,
     /// What one client, or all of them, may use.

@@ -3,21 +3,25 @@
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use perennial_broker::{
-    Bound, Broker, BrokerCounters, Gate, Hooks, ListenError,
+    Bound, Broker, BrokerCounters, Gate, Hooks, ListenError, Protocol, Web,
     store::{Store, StoreConfig, StoreError},
 };
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::{
-    admin::{Admin, AdminError, RunningAdmin, Subject},
+    access::{AccessError, Opened, Upkeep},
+    admin::{Admin, AdminError, RunningAdmin, Subject, Watched},
     config::{Config, ConnectorConfig},
     delivery::{Connector, Delivery, StatusSink},
     ingest::{Ingest, StatusPublisher},
     operator::{Destinations, Operator},
+    services::{AuthorityError, Discovery, Services},
 };
 
 /// A gateway that serves devices.
 pub struct Gateway {
+    /// Where there is an access directory.
+    access: Option<Upkeep>,
     admin: RunningAdmin,
     broker: Broker,
     delivery: Arc<Delivery>,
@@ -35,6 +39,9 @@ impl Gateway {
             // What this runs on was made by whoever called.
             worker_threads: _,
             listeners,
+            access,
+            audit,
+            discovery,
             admin,
             limits,
             store,
@@ -50,21 +57,61 @@ impl Gateway {
             .collect();
 
         let ingest = Arc::new(Ingest::new(&connectors, &rules));
-        let mut broker =
-            Broker::open(limits, Arc::clone(&ingest) as Arc<dyn Hooks>, store.clone())?;
+        let discovery = match (discovery, &access) {
+            (Some(discovery), Some(access)) => Some(Discovery::new(discovery, access)?),
+            _ => None,
+        };
+        let opened = match access {
+            Some(access) => {
+                let ingest = Arc::clone(&ingest);
+                Some(Opened::open(access, audit, &listeners, ingest).await?)
+            }
+            None => None,
+        };
+        let hooks: Arc<dyn Hooks> = match &opened {
+            Some(opened) => Arc::clone(opened.access()) as _,
+            None => Arc::clone(&ingest) as _,
+        };
+        let connectors = connectors.into_iter().map(|(connector, _)| connector);
+        let mut broker = Broker::open(limits, hooks, store.clone())?;
         let sink: Arc<dyn StatusSink> = Arc::new(StatusPublisher(broker.publisher()));
         let delivery = Arc::new(Delivery::start(
             store.clone(),
-            connectors,
+            connectors.collect(),
             Arc::clone(&sink),
         )?);
         ingest.open(&delivery, &sink);
         broker.start();
-        for listener in listeners {
-            if let Err(error) = broker.listen(listener, Gate::default()).await {
-                // Those that listen already leave no files of sockets behind.
-                broker.stop().await;
-                return Err(error.into());
+        let services = opened.as_ref().zip(discovery).map(|(opened, discovery)| {
+            Arc::new(Services::new(Arc::clone(opened.access()), discovery))
+        });
+        let web = services.clone().map(|services| services as Arc<dyn Web>);
+        for settings in listeners {
+            if settings.is_insecure {
+                let address = &settings.listener.address;
+                warn!(%address, "insecure = true: clients on other machines need not show who they are");
+            }
+            let gate = match &opened {
+                Some(opened) => opened.gate(&settings, web.as_ref()),
+                None => Gate::default(),
+            };
+            let is_for_devices =
+                settings.tls.is_some() && settings.listener.protocol != Protocol::WebSocket;
+            match broker.listen(settings.listener, gate).await {
+                Ok(bound) => {
+                    let address = bound.tcp().filter(|_| is_for_devices);
+                    if let (Some(services), Some(address)) = (&services, address) {
+                        services.open(address);
+                    }
+                }
+                Err(error) => {
+                    // Those that listen already leave no files of sockets behind.
+                    broker.stop().await;
+                    if let Some(opened) = &opened {
+                        opened.access().audit().stop().await;
+                    }
+                    return Err(error.into());
+                }
             }
         }
         let destinations: Arc<dyn Destinations> = Arc::clone(&delivery) as _;
@@ -72,8 +119,14 @@ impl Gateway {
             delivery: Arc::clone(&delivery),
             operator: Operator::new(store.clone(), destinations),
             broker: Box::new(broker.counting()),
+            access: opened.as_ref().map(|opened| Watched {
+                figures: Arc::clone(opened.figures()),
+                audit: Arc::clone(opened.access().audit()),
+            }),
         });
+        let access = opened.map(|opened| opened.keep(broker.rechecker()));
         Ok(Gateway {
+            access,
             admin,
             broker,
             delivery,
@@ -99,6 +152,14 @@ impl Gateway {
         self.broker.counters()
     }
 
+    /// Reads the access directory again, if there is one.
+    pub fn reload(&self) {
+        match &self.access {
+            Some(upkeep) => upkeep.reload(),
+            None => info!("there is no access directory that could be read again"),
+        }
+    }
+
     /// Waits until the store fails, which only a restart mends; never, if all goes well.
     pub async fn failed(&self) {
         let mut durable = self.store.durable();
@@ -108,7 +169,13 @@ impl Gateway {
     /// Says goodbye to clients, lets requests in flight end, keeps the rest, and closes the store.
     pub async fn stop(self) {
         self.admin.stop().await;
+        if let Some(upkeep) = &self.access {
+            upkeep.stop().await;
+        }
         self.broker.stop().await;
+        if let Some(upkeep) = &self.access {
+            upkeep.access().audit().stop().await;
+        }
         self.delivery.stop().await;
         let store = self.store;
         match tokio::task::spawn_blocking(move || store.close()).await {
@@ -119,20 +186,23 @@ impl Gateway {
     }
 }
 
-fn connector(config: ConnectorConfig) -> Arc<Connector> {
+/// A connector, and the name of its contract in the table of kinds.
+pub(crate) fn connector(config: ConnectorConfig) -> (Arc<Connector>, &'static str) {
     let ConnectorConfig {
         name,
         contract,
+        contract_kind,
         upstream,
         delivery,
         ..
     } = config;
-    Arc::new(Connector {
+    let connector = Connector {
         name,
         contract,
         upstream,
         settings: delivery,
-    })
+    };
+    (Arc::new(connector), contract_kind)
 }
 
 /// Opening reads what a crash left, which can take the disk a while.
@@ -163,6 +233,12 @@ pub enum StartError {
     /// The store does not open.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The access directory is wrong.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// What discovery tells of other cores is not known.
+    #[error(transparent)]
+    Discovery(#[from] AuthorityError),
     /// An address is taken or not ours.
     #[error(transparent)]
     Listen(#[from] ListenError),

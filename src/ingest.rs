@@ -10,7 +10,7 @@ use std::{
 };
 
 use perennial_broker::{
-    Answer, Client, Connecting, Grant, Hooks, Intake, Message, Principal, Publisher, QoS, Reason,
+    Answer, Client, Connecting, Hooks, Intake, Intakes, Message, Principal, Publisher, QoS, Reason,
     store::Transaction,
 };
 use perennial_connectors::{Accepted, Publish, RecordRef, Rejection, Status};
@@ -24,7 +24,7 @@ use crate::{
     reminder::Reminder,
 };
 
-/// Decides for the broker: who takes what is published.
+/// Knows who takes what is published.
 pub(crate) struct Ingest {
     rules: FilterTrie<Arc<Intaker>>,
     intakers: Vec<Arc<Intaker>>,
@@ -32,12 +32,18 @@ pub(crate) struct Ingest {
 
 impl Ingest {
     /// An ingest that takes records once it is [opened](Ingest::open).
-    pub(crate) fn new(connectors: &[Arc<Connector>], rules: &[(TopicFilter, usize)]) -> Ingest {
+    ///
+    /// With each connector comes the name of its contract in the table of kinds.
+    pub(crate) fn new(
+        connectors: &[(Arc<Connector>, &'static str)],
+        rules: &[(TopicFilter, usize)],
+    ) -> Ingest {
         let intakers: Vec<_> = connectors
             .iter()
-            .map(|connector| {
+            .map(|(connector, contract)| {
                 Arc::new(Intaker {
                     connector: Arc::clone(connector),
+                    contract,
                     open: OnceLock::new(),
                     rejections: Mutex::default(),
                 })
@@ -61,8 +67,33 @@ impl Ingest {
                 .get_or_init(|| (Arc::clone(delivery), Arc::clone(sink)));
         }
     }
+
+    /// Those who take records of messages on `topic`, of connectors whose contract's name `takes`
+    /// says yes to.
+    pub(crate) fn intakes(
+        &self,
+        topic: &TopicName,
+        takes: impl Fn(&'static str) -> bool,
+    ) -> Vec<Arc<dyn Intake>> {
+        let mut takers: Vec<Arc<Intaker>> = Vec::new();
+        self.rules.visit(topic, |intaker| {
+            // A connector takes a message once, however many of its rules match.
+            let is_new = !takers.iter().any(|taker| Arc::ptr_eq(taker, intaker));
+            if is_new && takes(intaker.contract) {
+                takers.push(Arc::clone(intaker));
+            }
+        });
+        let intakes = takers.into_iter().map(|taker| taker as Arc<dyn Intake>);
+        intakes.collect()
+    }
+
+    /// The names of the connectors' contracts.
+    pub(crate) fn contracts(&self) -> impl Iterator<Item = &'static str> {
+        self.intakers.iter().map(|intaker| intaker.contract)
+    }
 }
 
+/// What decides where there is no access directory: everybody may do everything.
 impl Hooks for Ingest {
     fn connect<'a>(
         &'a self,
@@ -71,19 +102,12 @@ impl Hooks for Ingest {
         Box::pin(ready(Ok(connecting.client.principal.clone())))
     }
 
-    fn publish(&self, _: &Client, topic: &TopicName) -> Result<Grant, Reason> {
-        let mut takers: Vec<Arc<Intaker>> = Vec::new();
-        self.rules.visit(topic, |intaker| {
-            // A connector takes a message once, however many of its rules match.
-            if !takers.iter().any(|taker| Arc::ptr_eq(taker, intaker)) {
-                takers.push(Arc::clone(intaker));
-            }
-        });
-        let intakes = takers.into_iter().map(|taker| taker as Arc<dyn Intake>);
-        Ok(Grant {
-            intakes: intakes.collect(),
-            retains: true,
-        })
+    fn publish(&self, _: &Client, topic: &TopicName) -> Result<Intakes, Reason> {
+        Ok(self.intakes(topic, |_| true))
+    }
+
+    fn retain(&self, _: &Client, _: &TopicName) -> Result<(), Reason> {
+        Ok(())
     }
 
     fn subscribe(&self, _: &Client, _: &TopicFilter) -> Result<(), Reason> {
@@ -98,6 +122,8 @@ impl Hooks for Ingest {
 /// Takes records for one connector.
 struct Intaker {
     connector: Arc<Connector>,
+    /// The name of its contract in the table of kinds.
+    contract: &'static str,
     open: OnceLock<(Arc<Delivery>, Arc<dyn StatusSink>)>,
     /// What a person hears of publishes that become no record.
     rejections: Mutex<Reminder>,

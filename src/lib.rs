@@ -3,7 +3,10 @@
 //! The binary parses arguments and calls this library, and so do the tests: [`gateway::Gateway`]
 //! is the whole process but its signals.
 
+pub mod access;
+pub mod addresses;
 pub mod admin;
+mod audit;
 pub mod clock;
 pub mod config;
 pub mod delivery;
@@ -12,3 +15,5 @@ mod ingest;
 pub mod operator;
 pub mod record;
 mod reminder;
+pub mod services;
+mod tls;

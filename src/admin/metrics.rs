@@ -1,11 +1,11 @@
 //! Metrics, from what is counted anyway: a scrape takes snapshots, a record costs nothing.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::atomic::Ordering::Relaxed};
 
 use perennial_broker::BrokerCounters;
 
 use super::{
-    Subject,
+    Subject, Watched,
     exposition::{Exposition, Kind},
 };
 use crate::{
@@ -26,6 +26,9 @@ pub(super) fn text(subject: &Subject) -> String {
     );
     dead_letters(&subject.operator.dead_letters(), &mut exposition);
     broker(&(subject.broker)(), &mut exposition);
+    if let Some(watched) = &subject.access {
+        access(watched, &mut exposition);
+    }
     exposition.into_text()
 }
 
@@ -348,5 +351,56 @@ fn broker(counters: &BrokerCounters, exposition: &mut Exposition) {
     ];
     for (name, kind, help, value) in metrics {
         exposition.metric(name, kind, help).sample(&[], value);
+    }
+}
+
+fn access(watched: &Watched, exposition: &mut Exposition) {
+    let Watched { figures, audit } = watched;
+    let single = [
+        (
+            "perennial_access_reloads_total",
+            Kind::Counter,
+            "Readings of the access directory that were taken since the start.",
+            figures.reloads.load(Relaxed),
+        ),
+        (
+            "perennial_access_reload_failed",
+            Kind::Gauge,
+            "1 while the access directory is wrong and an earlier reading is in force, 0 otherwise.",
+            u64::from(figures.failed.load(Relaxed)),
+        ),
+        (
+            "perennial_audit_lines_lost_total",
+            Kind::Counter,
+            "Lines of the audit log that were not written: too many came, or the disk took none.",
+            audit.lost(),
+        ),
+    ];
+    for (name, kind, help, value) in single {
+        exposition.metric(name, kind, help).sample(&[], value);
+    }
+    let mut ends = exposition.metric(
+        "perennial_certificate_not_after_seconds",
+        Kind::Gauge,
+        "When a certificate ends, in seconds since the Unix epoch.",
+    );
+    for (certificate, not_after) in [
+        ("server", &figures.server_ends),
+        ("ca", &figures.authority_ends),
+    ] {
+        let not_after = not_after.load(Relaxed);
+        if not_after > 0 {
+            ends.sample(&[("certificate", certificate)], not_after);
+        }
+    }
+    let mut refusals = exposition.metric(
+        "perennial_refusals_total",
+        Kind::Counter,
+        "What clients were refused; Receive counts subscribers and topics, not messages.",
+    );
+    for (action, reason, count) in audit.counts() {
+        if count > 0 {
+            refusals.sample(&[("action", action), ("reason", reason)], count);
+        }
     }
 }

@@ -31,7 +31,7 @@ use self::{
     server::{Listener, Server},
     socket::SocketFile,
 };
-use crate::{delivery::Delivery, operator::Operator};
+use crate::{access::Figures, audit::Audit, delivery::Delivery, operator::Operator};
 
 pub use self::{
     access::{Access, AccessError},
@@ -54,6 +54,14 @@ pub struct Subject {
     pub operator: Operator,
     /// What the broker has counted.
     pub broker: Box<dyn Fn() -> BrokerCounters + Send + Sync>,
+    /// Who may do what, where that is decided.
+    pub(crate) access: Option<Watched>,
+}
+
+/// What is told of who may do what.
+pub(crate) struct Watched {
+    pub(crate) figures: Arc<Figures>,
+    pub(crate) audit: Arc<Audit>,
 }
 
 /// The listeners of the admin server, on which nobody is served yet.

@@ -10,8 +10,8 @@ use perennial_connectors::Settings;
 use toml::de::DeTable;
 
 use super::{
-    Config, DEFAULT_DATA_DIR, admin, connectors::Connectors, limits, listeners, problems::Problems,
-    rules, section::Section,
+    Config, DEFAULT_DATA_DIR, access, admin, audit, connectors::Connectors, discovery, limits,
+    listeners, problems::Problems, rules, section::Section,
 };
 
 /// Reads `document`; where something is wrong, a default stands in and the problem is in
@@ -32,6 +32,9 @@ pub(super) fn document(
 
     let worker_threads = root.count("worker_threads", 1..=64);
     let listeners = listeners::read(&mut root);
+    let access = access::read(&mut root);
+    let audit = audit::read(&mut root, &data_dir);
+    let discovery = discovery::read(&mut root);
     let admin = admin::read(root.table("admin"));
     let limits = limits::read(root.table("limits"));
     let store = store(root.table("store"), &data_dir);
@@ -42,6 +45,9 @@ pub(super) fn document(
         data_dir,
         worker_threads,
         listeners,
+        access,
+        audit,
+        discovery,
         admin,
         limits,
         store,

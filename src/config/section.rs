@@ -86,7 +86,8 @@ impl<'a> Section<'a> {
         let Some(value) = self.take(key) else {
             return Vec::new();
         };
-        let what = format!("tables, each written under [[{key}]]");
+        let name = self.child(key, self.at, None).name;
+        let what = format!("tables, each written under [[{name}]]");
         let Some(list) = value.get_ref().as_array() else {
             self.mismatch(key, value, what);
             return Vec::new();

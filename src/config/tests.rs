@@ -1,15 +1,17 @@
 //! Configurations as people write them: what becomes of the right ones, and exactly what
 //! is said about the wrong ones.
 
+mod access;
 mod admin;
 mod connectors;
+mod discovery;
 mod listeners;
 mod values;
 
 use std::time::Duration;
 
 use perennial_broker::{
-    Compat, ListenAddress, Origins, Protocol, QueueFullPolicy, store::Durability,
+    Compat, ListenAddress, ListenerConfig, Origins, Protocol, QueueFullPolicy, store::Durability,
 };
 
 use super::*;
@@ -25,6 +27,16 @@ fn problems(text: &str) -> String {
 
 fn read(text: &str) -> Config {
     Source::text("p.toml", text).read().unwrap()
+}
+
+/// A listener in the clear that nothing else is said about.
+fn plain(listener: ListenerConfig) -> ListenerSettings {
+    ListenerSettings {
+        listener,
+        tls: None,
+        is_insecure: false,
+        policies: None,
+    }
 }
 
 /// A listener with nothing but an address.
@@ -58,7 +70,7 @@ const ARCHIVE_RULE: &str = "[[rule]]\nfilter = \"a/#\"\nconnector = \"archive\"\
 #[test]
 fn the_embedded_default_serves_firehose_and_a_rule_on_this_machine_only() {
     let config = Config::embedded();
-    assert_eq!(config.listeners, [tcp(DEFAULT_LISTENER)]);
+    assert_eq!(config.listeners, [plain(tcp(DEFAULT_LISTENER))]);
     assert_eq!(config.data_dir, Path::new("./perennial-data"));
     let kinds = |connector: &ConnectorConfig| {
         let (contract, upstream) = (connector.contract_kind, connector.upstream_kind);
@@ -93,7 +105,7 @@ fn rules(config: &Config) -> Vec<(&str, &str)> {
 fn an_empty_file_is_a_plain_broker_with_every_default() {
     let config = read("");
     assert_eq!(config.data_dir, Path::new("./perennial-data"));
-    assert_eq!(config.listeners, [tcp(DEFAULT_LISTENER)]);
+    assert_eq!(config.listeners, [plain(tcp(DEFAULT_LISTENER))]);
     assert_eq!(config.worker_threads, None);
     assert_eq!(config.limits, Limits::default());
     let store = StoreConfig {
@@ -103,6 +115,13 @@ fn an_empty_file_is_a_plain_broker_with_every_default() {
     };
     assert_eq!(config.store, store);
     assert!(config.connectors.is_empty() && config.rules.is_empty());
+    assert_eq!((config.access, config.discovery), (None, None));
+    let audit = AuditConfig {
+        path: PathBuf::from("./perennial-data/audit.jsonl"),
+        max_size: 10 << 20,
+        files: 3,
+    };
+    assert_eq!(config.audit, audit);
 }
 
 #[test]
@@ -177,7 +196,7 @@ connector = "a-B_9"
 "#,
     );
     assert_eq!(config.worker_threads, Some(3));
-    let [plain, web, local] = &config.listeners[..] else {
+    let [first, web, local] = &config.listeners[..] else {
         panic!("{:?}", config.listeners);
     };
     let address: SocketAddr = "127.0.0.1:0".parse().unwrap();
@@ -185,7 +204,7 @@ connector = "a-B_9"
         protocol: Protocol::Mqtt,
         ..tcp(address)
     };
-    assert_eq!(plain, &expected);
+    assert_eq!(first, &plain(expected));
     let address: SocketAddr = "[::]:1883".parse().unwrap();
     let origins = ["https://dashboard.example", "http://192.0.2.1:8080"];
     let expected = ListenerConfig {
@@ -194,13 +213,17 @@ connector = "a-B_9"
         origins: Origins::Listed(origins.map(str::to_owned).into()),
         ..tcp(address)
     };
+    let expected = ListenerSettings {
+        is_insecure: true,
+        ..plain(expected)
+    };
     assert_eq!(web, &expected);
     let path = PathBuf::from("/var/lib/perennial/run/mqtt.sock");
     let expected = ListenerConfig {
         origins: Origins::Any,
         ..ListenerConfig::new(ListenAddress::Unix { path, mode: 0o660 })
     };
-    assert_eq!(local, &expected);
+    assert_eq!(local, &plain(expected));
     assert_eq!(
         config.limits,
         Limits {

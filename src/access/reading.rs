@@ -1,0 +1,186 @@
+//! Reading the access directory and what listeners show.
+
+use std::{fmt, path::PathBuf, sync::Arc};
+
+use perennial_certs::{Certificate, Directory, Problem, Registry, ServerCredentials, TlsError};
+use tracing::{info, warn};
+
+use super::{fingerprint::Fingerprint, server::Server};
+use crate::{
+    clock,
+    config::{AccessConfig, ListenerSettings, Model},
+};
+
+/// Reads all that identities and policies come from; it takes time, so not in a task.
+pub(super) struct Reader {
+    directory: Directory,
+    model: Model,
+    /// Policies that listeners name.
+    policies: Vec<String>,
+    /// What TLS listeners show, if there are any.
+    server: Option<Server>,
+}
+
+/// What was read, whole and right.
+pub(super) struct Read {
+    pub(super) registry: Arc<Registry>,
+    /// What TLS listeners show, if there are any.
+    pub(super) server: Option<ServerCredentials>,
+    /// When the authority's certificate ends, in seconds since the Unix epoch.
+    authority_ends: Option<u64>,
+}
+
+/// When certificates end, in seconds since the Unix epoch.
+pub(super) struct Ends {
+    pub(super) server: Option<u64>,
+    pub(super) authority: Option<u64>,
+}
+
+impl Read {
+    pub(super) fn ends(&self) -> Ends {
+        Ends {
+            server: self.server.as_ref().map(ServerCredentials::not_after),
+            authority: self.authority_ends,
+        }
+    }
+}
+
+impl Reader {
+    /// Reads what `config` says for these listeners.
+    pub(super) fn new(config: &AccessConfig, listeners: &[ListenerSettings]) -> Reader {
+        let server = match config.certificate.clone() {
+            Some((certificate, key)) => Server::Foreign(certificate, key),
+            None => Server::Own(config.names.clone()),
+        };
+        let has_tls = listeners.iter().any(|listener| listener.tls.is_some());
+        let policies = listeners.iter();
+        let policies = policies.filter_map(|listener| listener.policies.as_ref());
+        Reader {
+            directory: Directory::new(&config.directory),
+            model: config.model,
+            policies: policies.flatten().cloned().collect(),
+            server: has_tls.then_some(server),
+        }
+    }
+
+    /// What everything that is read looks like.
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        let mut paths = vec![self.directory.path().to_owned()];
+        if let Some(server @ Server::Foreign(..)) = &self.server {
+            let (certificate, key) = server.files(&self.directory);
+            paths.extend([certificate, key]);
+        }
+        Fingerprint::of(&paths)
+    }
+
+    /// Whether another certificate was due for the listeners, and is there.
+    pub(super) fn renew_certificate(&self) -> bool {
+        let Some(server) = &self.server else {
+            return false;
+        };
+        match server.renew(&self.directory, clock::unix_millis() / 1_000) {
+            Ok(is_renewed) => {
+                if is_renewed {
+                    info!("the listeners get another certificate");
+                }
+                is_renewed
+            }
+            Err(problem) => {
+                warn!(%problem, "another certificate cannot be issued for the listeners");
+                false
+            }
+        }
+    }
+
+    /// Reads.
+    ///
+    /// # Errors
+    /// Everything that is wrong.
+    pub(super) fn read(&self) -> Result<Read, AccessError> {
+        let mut problems = Vec::new();
+        let registry = Registry::load(&self.directory);
+        let registry = registry.map_err(|error| problems.extend(error.0));
+        let server = self.server.as_ref();
+        let server = server
+            .map(|server| server.load(&self.directory))
+            .transpose();
+        let server = server.map_err(|problem| problems.push(problem));
+        if let Ok(registry) = &registry {
+            problems.extend(self.missing(registry));
+        }
+        match (registry, server) {
+            (Ok(registry), Ok(server)) if problems.is_empty() => {
+                let chain = registry.authority().map(Certificate::read_pem);
+                let authority = chain.and_then(|chain| chain.ok()?.into_iter().next());
+                Ok(Read {
+                    registry: Arc::new(registry),
+                    server,
+                    authority_ends: authority.map(|(_, certificate)| certificate.not_after()),
+                })
+            }
+            _ => Err(AccessError(problems)),
+        }
+    }
+
+    /// What to say when something has ended the reading.
+    pub(super) fn interrupted(directory: PathBuf) -> AccessError {
+        AccessError(vec![Problem {
+            path: directory,
+            place: None,
+            message: "reading it was interrupted".to_owned(),
+        }])
+    }
+
+    /// What is wrong with the certificate that TLS does not take.
+    pub(super) fn unusable(&self, error: &TlsError) -> AccessError {
+        let server = self.server.as_ref();
+        let files = server.map(|server| server.files(&self.directory));
+        AccessError(vec![Problem {
+            path: files
+                .map(|(certificate, _)| certificate)
+                .unwrap_or_default(),
+            place: None,
+            message: error.to_string(),
+        }])
+    }
+
+    /// What the configuration speaks of and the directory does not have.
+    fn missing(&self, registry: &Registry) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for name in &self.policies {
+            if registry.policy(name).is_none() {
+                problems.push(Problem {
+                    path: self.directory.policies().join(format!("{name}.json")),
+                    place: None,
+                    message: "there is no such file, and a listener of the configuration names \
+                              this policy"
+                        .to_owned(),
+                });
+            }
+        }
+        if self.model == Model::Subscriptions && registry.subscriptions().is_none() {
+            problems.push(Problem {
+                path: self.directory.subscriptions(),
+                place: None,
+                message: "there is no such file, and the configuration says `model = \
+                          \"subscriptions\"`: without entries nothing flows"
+                    .to_owned(),
+            });
+        }
+        problems
+    }
+}
+
+/// What is wrong with the access directory, or with what listeners show.
+#[derive(Debug, thiserror::Error)]
+pub struct AccessError(pub Vec<Problem>);
+
+impl fmt::Display for AccessError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, problem) in self.0.iter().enumerate() {
+            let separator = if at == 0 { "" } else { "\n" };
+            write!(formatter, "{separator}{problem}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,73 @@
+//! The subscription table.
+
+use super::*;
+
+/// A subscription table: `lamp` speaks to `meter`, to the Firehose connector and to the cloud.
+const TABLE: &str = r#"{"Subscriptions": [
+    {"Id": "1", "Source": "arn:aws:iot:us-east-1:123456789012:thing/lamp", "Subject": "light/+",
+     "Target": "arn:aws:iot:us-east-1:123456789012:thing/meter"},
+    {"Id": "2", "Source": "arn:aws:iot:us-east-1:123456789012:thing/lamp",
+     "Subject": "kinesisfirehose/message",
+     "Target": "arn:aws:greengrass:us-east-1::/connectors/KinesisFirehose/versions/5"},
+    {"Id": "3", "Source": "arn:aws:greengrass:us-east-1::/connectors/KinesisFirehose/versions/5",
+     "Subject": "kinesisfirehose/message/status",
+     "Target": "arn:aws:iot:us-east-1:123456789012:thing/lamp"}
+]}"#;
+
+#[tokio::test]
+async fn by_the_subscription_table_nothing_flows_without_an_entry() {
+    let files = [("subscriptions.json", TABLE)];
+    let site = Site::new("model = \"subscriptions\"", &files);
+    let lamp = site.device("lamp").await;
+    let meter = site.device("meter").await;
+    // Of two connectors that have a rule for the topic one has an entry.
+    assert_eq!(site.intakes(&lamp, "kinesisfirehose/message"), Ok(1));
+    assert_eq!(site.intakes(&meter, "kinesisfirehose/message"), Ok(0));
+    let retains = |client, to| site.access.retain(client, &topic(to)).is_ok();
+    assert!(retains(&lamp, "light/1") && !retains(&meter, "light/1"));
+    let told = Client {
+        version: Version::V5,
+        ..meter.clone()
+    };
+    assert_eq!(site.intakes(&told, "light/1"), Err(Reason::NotAuthorized));
+
+    assert!(
+        site.subscribes(&meter, "#"),
+        "it does not widen what it gets"
+    );
+    let (status, itself) = ("kinesisfirehose/message/status", gateway_itself());
+    let free = site.connect(&client("local", anonymous(None)), None).await;
+    let free = free.unwrap();
+    for (target, on, publisher, expected) in [
+        (&meter, "light/1", Some(&lamp), true),
+        (&meter, "light/1", None, true),
+        (&meter, "light/1", Some(&meter), false),
+        (&meter, "light/1", Some(&itself), false),
+        (&meter, "light/1/2", Some(&lamp), false),
+        (&lamp, "light/1", Some(&lamp), false),
+        (&lamp, status, Some(&itself), true),
+        (&meter, status, Some(&itself), false),
+        (&meter, "dark", None, false),
+        (&meter, "dark", Some(&free), true),
+        (&free, "dark", Some(&lamp), true),
+    ] {
+        let sees = site.sees(target, on, publisher);
+        assert_eq!(sees, expected, "{} {on} {publisher:?}", target.id);
+    }
+    // Nobody but things comes in, as on a V1 core.
+    User::add(
+        &site.directory,
+        "ann",
+        b"secret",
+        vec!["own".to_owned()],
+        None,
+    )
+    .unwrap();
+    site.reload();
+    let ann = Client {
+        user_name: Some("ann".to_owned()),
+        ..client("ann", None)
+    };
+    let connected = site.connect(&ann, Some("secret")).await;
+    assert_eq!(connected.err(), Some(Reason::NotAuthorized));
+}

@@ -1,0 +1,283 @@
+//! Keeps what was read of the access directory up to date while the gateway runs.
+//!
+//! - Files are looked at every few seconds, and at once when somebody asks. Only a reading that
+//!   is whole and right replaces the one before.
+//! - Clients that may not stay by the new reading are disconnected.
+//! - The listeners' certificate is renewed in time.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use perennial_broker::Rechecker;
+use perennial_certs::Tls;
+use tokio::{
+    select,
+    sync::Notify,
+    task::spawn_blocking,
+    time::{Instant, sleep},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{error, info, warn};
+
+use super::{
+    Access,
+    fingerprint::Fingerprint,
+    reading::{AccessError, Ends, Reader},
+};
+use crate::clock;
+
+/// How often files are looked at.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// The least that looking waits for each second that it has taken: very many files must not
+/// keep a processor busy.
+const REST: u32 = 50;
+
+/// The most that it waits: a disk may have been slow for once.
+const MAX_PAUSE: Duration = Duration::from_secs(60);
+
+/// How long files have to stay as they are before they are read: whoever writes several is not
+/// to be met halfway.
+const SETTLE: Duration = Duration::from_millis(100);
+
+/// Looks at files that go on changing before they are read anyway.
+const MAX_SETTLING: usize = 20;
+
+/// How long what was wrong is left alone while nothing changes: it may have been the machine.
+const RETRY: Duration = Duration::from_secs(5 * 60);
+
+/// How often it is looked whether a certificate is due.
+const CERTIFICATES: Duration = Duration::from_secs(60 * 60);
+
+/// How often the log hears of a certificate that ends soon.
+const WARNINGS: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Seconds before the end of a certificate from which the log hears of it.
+const ENDS_SOON: u64 = 30 * 24 * 60 * 60;
+
+/// Keeps a gateway's access up to date.
+pub(crate) struct Upkeep {
+    access: Arc<Access>,
+    asked: Arc<Notify>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// What there is to be told of it.
+#[derive(Debug, Default)]
+pub(crate) struct Figures {
+    /// Readings that were taken since the start.
+    pub(crate) reloads: AtomicU64,
+    /// Whether the latest reading was not.
+    pub(crate) failed: AtomicBool,
+    /// When the certificate of the TLS listeners ends, in seconds since the Unix epoch; 0 where
+    /// there is none.
+    pub(crate) server_ends: AtomicU64,
+    /// The same of the authority.
+    pub(crate) authority_ends: AtomicU64,
+}
+
+impl Figures {
+    /// Notes when certificates end.
+    pub(super) fn note(&self, ends: Ends) {
+        self.server_ends.store(ends.server.unwrap_or(0), Relaxed);
+        self.authority_ends
+            .store(ends.authority.unwrap_or(0), Relaxed);
+    }
+}
+
+/// What a change of the access directory has to get to.
+pub(super) struct Reach {
+    pub(super) reader: Reader,
+    pub(super) access: Arc<Access>,
+    /// TLS, where a listener has it.
+    pub(super) tls: Option<Arc<Tls>>,
+    pub(super) rechecker: Rechecker,
+    pub(super) figures: Arc<Figures>,
+}
+
+impl Upkeep {
+    /// Begins with files that looked like `known` when they were read; call it inside a tokio
+    /// runtime.
+    pub(super) fn start(reach: Reach, known: Fingerprint) -> Upkeep {
+        let asked = Arc::new(Notify::new());
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let access = Arc::clone(&reach.access);
+        let keeper = Keeper {
+            reach: Arc::new(reach),
+            asked: Arc::clone(&asked),
+            stop: stop.clone(),
+            known,
+            failed: None,
+            pause: LOOK,
+        };
+        tasks.spawn(keeper.run());
+        Upkeep {
+            access,
+            asked,
+            stop,
+            tasks,
+        }
+    }
+
+    /// What it keeps up to date.
+    pub(crate) fn access(&self) -> &Arc<Access> {
+        &self.access
+    }
+
+    /// Has everything read again.
+    pub(crate) fn reload(&self) {
+        self.asked.notify_one();
+    }
+
+    /// Ends it.
+    pub(crate) async fn stop(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// The task.
+struct Keeper {
+    reach: Arc<Reach>,
+    asked: Arc<Notify>,
+    stop: CancellationToken,
+    /// What the files looked like that were read last.
+    known: Fingerprint,
+    /// When they were found to be wrong, if they were.
+    failed: Option<Instant>,
+    pause: Duration,
+}
+
+impl Keeper {
+    async fn run(mut self) {
+        let stop = self.stop.clone();
+        select! {
+            () = stop.cancelled() => {}
+            () = self.keep() => {}
+        }
+    }
+
+    async fn keep(&mut self) {
+        let mut certificates = Instant::now();
+        let mut warned: Option<Instant> = None;
+        loop {
+            let is_asked = select! {
+                () = self.asked.notified() => true,
+                () = sleep(self.pause) => false,
+            };
+            let is_due = certificates.elapsed() >= CERTIFICATES;
+            if is_due {
+                certificates = Instant::now();
+            }
+            let is_renewed = is_due && self.renew_certificate().await;
+            let is_overdue = self.failed.is_some_and(|then| then.elapsed() >= RETRY);
+            if is_asked || is_renewed || is_overdue || self.has_changed().await {
+                self.reload().await;
+            }
+            if warned.is_none_or(|then| then.elapsed() >= WARNINGS) && self.warn() {
+                warned = Some(Instant::now());
+            }
+        }
+    }
+
+    async fn renew_certificate(&self) -> bool {
+        let reach = Arc::clone(&self.reach);
+        let renewing = spawn_blocking(move || reach.reader.renew_certificate());
+        renewing.await.unwrap_or(false)
+    }
+
+    /// Whether files look different from those that were read, and have stopped to change.
+    async fn has_changed(&mut self) -> bool {
+        let mut found = self.look().await;
+        if found == self.known {
+            return false;
+        }
+        for _ in 0..MAX_SETTLING {
+            sleep(SETTLE).await;
+            let next = self.look().await;
+            if next == found {
+                break;
+            }
+            found = next;
+        }
+        true
+    }
+
+    async fn look(&mut self) -> Fingerprint {
+        let begin = Instant::now();
+        let reach = Arc::clone(&self.reach);
+        let looking = spawn_blocking(move || reach.reader.fingerprint());
+        let found = looking.await.unwrap_or(self.known);
+        self.pause = (begin.elapsed() * REST).clamp(LOOK, MAX_PAUSE);
+        found
+    }
+
+    async fn reload(&mut self) {
+        // Before it is read: what changes meanwhile is found by the next look.
+        self.known = self.look().await;
+        let reach = Arc::clone(&self.reach);
+        let reloaded = spawn_blocking(move || reach.reload()).await;
+        self.failed = None;
+        match reloaded {
+            Ok(Ok(expelled)) => info!(expelled, "the access directory was read again"),
+            Ok(Err(AccessError(problems))) => {
+                for problem in problems {
+                    error!(%problem, "the access directory is wrong; what was read before stays in force");
+                }
+                self.failed = Some(Instant::now());
+            }
+            Err(error) => {
+                error!(%error, "reading the access directory was interrupted");
+                self.failed = Some(Instant::now());
+            }
+        }
+        if self.failed.is_some() {
+            self.reach.figures.failed.store(true, Relaxed);
+        }
+    }
+
+    /// Says which certificates end soon; whether any does.
+    fn warn(&self) -> bool {
+        let now = clock::unix_millis() / 1_000;
+        let figures = &self.reach.figures;
+        let ends = [
+            ("server", &figures.server_ends),
+            ("ca", &figures.authority_ends),
+        ];
+        let mut any = false;
+        for (certificate, ends) in ends {
+            let ends = ends.load(Relaxed);
+            let left = ends.saturating_sub(now);
+            if ends > 0 && left < ENDS_SOON {
+                any = true;
+                let days = left / (24 * 60 * 60);
+                warn!(certificate, days, "a certificate ends soon");
+            }
+        }
+        any
+    }
+}
+
+impl Reach {
+    /// Reads, and has everything that was read take its place; how many clients had to go.
+    fn reload(&self) -> Result<usize, AccessError> {
+        let read = self.reader.read()?;
+        let ends = read.ends();
+        if let (Some(tls), Some(server)) = (&self.tls, read.server) {
+            let replaced = tls.replace(&read.registry, server);
+            replaced.map_err(|error| self.reader.unusable(&error))?;
+        }
+        self.access.replace(read.registry);
+        self.figures.note(ends);
+        self.figures.failed.store(false, Relaxed);
+        self.figures.reloads.fetch_add(1, Relaxed);
+        Ok(self.rechecker.recheck())
+    }
+}
