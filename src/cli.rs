@@ -1,14 +1,23 @@
 //! The command line: what can be asked for, and the help that teaches it.
 
+mod access_keys;
 mod banner;
+mod certs;
 mod check;
 mod connectors;
 mod dead_letters;
+mod endpoints;
+mod files;
+mod init;
 mod logs;
 mod place;
+mod policy;
 mod queues;
 mod run;
+mod site;
 mod table;
+mod things;
+mod users;
 
 use std::{
     error::Error,
@@ -19,14 +28,20 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 use perennial::{
+    access,
     admin::AccessError,
     config::{ConfigErrors, Source},
     gateway::StartError,
 };
+use perennial_certs::{Problem, RegistryError};
 use serde::Serialize;
 use tracing_subscriber::filter::Targets;
 
-use self::{dead_letters::DeadLettersCommand, queues::QueuesArgs};
+use self::{
+    access_keys::AccessKeysCommand, certs::CertsCommand, dead_letters::DeadLettersCommand,
+    init::InitArgs, policy::PolicyCommand, queues::QueuesArgs, things::ThingsCommand,
+    users::UsersCommand,
+};
 
 const EXAMPLES: &str = "\
 Without a configuration:
@@ -40,6 +55,11 @@ Examples:
   perennial check --config perennial.toml      read one without running it
   perennial run --config perennial.toml        run it
   perennial queues --config perennial.toml     ask it how full its queues are
+
+For devices on a network, with certificates:
+  perennial init gateway                       make a configuration, an authority and a policy
+  perennial things add NAME --config gateway/perennial.toml
+                                               let a device in
 
 Exit codes:
   0  done, or stopped by SIGINT or SIGTERM with everything kept
@@ -79,6 +99,23 @@ enum Command {
     /// runs
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
+    /// Make a folder with a configuration, a certificate authority and a first policy
+    Init(InitArgs),
+    /// Let devices in, with a certificate each, and keep them out
+    #[command(subcommand)]
+    Things(Box<ThingsCommand>),
+    /// Show, renew, revoke and trust certificates
+    #[command(subcommand)]
+    Certs(CertsCommand),
+    /// Let in who has a user name and a password
+    #[command(subcommand)]
+    Users(UsersCommand),
+    /// Let in who signs WebSocket requests as for AWS
+    #[command(subcommand)]
+    AccessKeys(AccessKeysCommand),
+    /// Try and check what policies say
+    #[command(subcommand)]
+    Policy(PolicyCommand),
 }
 
 #[derive(Args, Debug)]
@@ -122,6 +159,12 @@ impl Cli {
             Some(Command::Connectors) => print(&connectors::list()),
             Some(Command::Queues(args)) => queues::queues(&args),
             Some(Command::DeadLetters(command)) => dead_letters::dead_letters(&command),
+            Some(Command::Init(args)) => init::init(&args),
+            Some(Command::Things(command)) => things::things(&command),
+            Some(Command::Certs(command)) => certs::certs(&command),
+            Some(Command::Users(command)) => users::users(&command),
+            Some(Command::AccessKeys(command)) => access_keys::access_keys(&command),
+            Some(Command::Policy(command)) => policy::policy(&command),
         }
     }
 }
@@ -180,13 +223,41 @@ pub(crate) enum Failure {
     NoSuchLetters(String),
     #[error("some cannot be sent again")]
     Skipped,
+    #[error(
+        "{} has no [access], so there are no identities; `perennial init DIR` makes a \
+         configuration that has",
+        .0.display()
+    )]
+    NoAccess(PathBuf),
+    #[error(
+        "there is no folder {}, which [access] names; `perennial init DIR` makes one with all \
+         that is needed",
+        .0.display()
+    )]
+    NoDirectory(PathBuf),
+    #[error(transparent)]
+    Identities(#[from] RegistryError),
+    #[error(transparent)]
+    Unfit(#[from] access::AccessError),
+    #[error(transparent)]
+    NotDone(#[from] Problem),
+    #[error("{0}")]
+    Asked(String),
+    #[error("cannot read {}", path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("cannot write {}", path.display())]
+    Unwritable { path: PathBuf, source: io::Error },
+    #[error("cannot read stdin")]
+    Input(#[source] io::Error),
+    #[error("it is not allowed")]
+    NotAllowed,
 }
 
 impl Failure {
     /// The failure and its causes in one line; of a wrong configuration a line per error.
     pub(crate) fn in_words(&self) -> String {
         let program = match self {
-            Self::Config(_) => "",
+            Self::Config(_) | Self::Identities(_) | Self::Unfit(_) | Self::NotDone(_) => "",
             _ => "perennial: ",
         };
         let mut words = format!("{program}{self}");
@@ -200,13 +271,20 @@ impl Failure {
 
     /// Whether nobody has been told yet.
     pub(crate) fn is_news(&self) -> bool {
-        !matches!(self, Self::Logged)
+        !matches!(self, Self::Logged | Self::NotAllowed)
     }
 
     /// What the process ends with.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Config(_) | Self::NotAllWithoutYes => ExitCode::from(2),
+            Self::Config(_)
+            | Self::NotAllWithoutYes
+            | Self::NoAccess(_)
+            | Self::NoDirectory(_)
+            | Self::Identities(_)
+            | Self::Unfit(_)
+            | Self::Asked(_)
+            | Self::Unreadable { .. } => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }
     }

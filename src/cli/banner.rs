@@ -5,14 +5,19 @@ use std::{
     path::{self, PathBuf},
 };
 
-use perennial::config::{Config, ConnectorConfig};
+use perennial::config::{Config, ConnectorConfig, ListenerSettings};
 use perennial_broker::{Bound, Protocol};
+
+use super::things::joined;
 
 /// What a configuration defines, for people.
 pub(super) struct Banner {
     data_dir: PathBuf,
-    /// What is spoken on each listener.
-    protocols: Vec<Protocol>,
+    /// Where identities come from, if there are any.
+    access: Option<PathBuf>,
+    /// What is spoken on each listener, and to whom.
+    listeners: Vec<ListenerSettings>,
+    has_discovery: bool,
     connectors: Vec<Row>,
     takes_firehose: bool,
 }
@@ -25,11 +30,13 @@ struct Row {
 
 impl Banner {
     pub(super) fn of(config: &Config) -> Self {
-        let listeners = config.listeners.iter();
         let connectors = config.connectors.iter().enumerate();
+        let access = config.access.as_ref();
         Self {
             data_dir: absolute(&config.data_dir),
-            protocols: listeners.map(|listener| listener.protocol).collect(),
+            access: access.map(|access| absolute(&access.directory)),
+            listeners: config.listeners.clone(),
+            has_discovery: config.discovery.is_some(),
             connectors: connectors
                 .map(|(index, connector)| Row {
                     name: connector.name.clone(),
@@ -44,26 +51,52 @@ impl Banner {
     /// so are metrics where they are on TCP.
     pub(super) fn defines(&self, listeners: &[Bound], metrics: Option<SocketAddr>) -> String {
         let mut text = String::new();
-        for listener in self.speaking(Protocol::Mqtt, listeners) {
-            text += &format!("  listening  {listener}\n");
+        for (settings, bound) in self.speaking(Protocol::Mqtt, listeners) {
+            let tls = if settings.tls.is_some() { "TLS " } else { "" };
+            text += &format!("  listening  {tls}{bound}\n");
         }
-        for listener in self.speaking(Protocol::WebSocket, listeners) {
-            text += &match listener {
-                Bound::Tcp(address) => format!("  websocket  ws://{address}/mqtt\n"),
+        for (settings, bound) in self.speaking(Protocol::WebSocket, listeners) {
+            let scheme = if settings.tls.is_some() { "wss" } else { "ws" };
+            text += &match bound {
+                Bound::Tcp(address) => format!("  websocket  {scheme}://{address}/mqtt\n"),
                 Bound::Unix(path) => format!("  websocket  {}\n", path.display()),
             };
+        }
+        let discovery = self.speaking(Protocol::WebSocket, listeners);
+        for (settings, bound) in discovery.filter(|_| self.has_discovery) {
+            if settings.tls.is_some() {
+                text += &format!("  discovery  https://{bound}/greengrass/discover/thing/NAME\n");
+            }
         }
         if let Some(address) = metrics {
             text += &format!("  metrics    http://{address}/metrics\n");
         }
         text += &format!("  data       {}\n", self.data_dir.display());
+        if let Some(access) = &self.access {
+            text += &format!("  access     {}\n", access.display());
+        }
         for Row { name, way } in &self.connectors {
             text += &format!("  connector  {name}: {way}\n");
         }
         if self.connectors.is_empty() {
             text += "  connector  none: messages pass between clients and go nowhere else\n";
         }
-        text
+        text + &self.warnings(listeners)
+    }
+
+    /// Each listener that lets in who shows nothing, from wherever: the configuration says so,
+    /// and whoever runs it may not know the configuration.
+    fn warnings(&self, listeners: &[Bound]) -> String {
+        let insecure = self.listeners.iter().zip(listeners);
+        let insecure = insecure.filter(|(settings, _)| settings.is_insecure);
+        let warning = |(settings, bound): (&ListenerSettings, &Bound)| {
+            let what = match &settings.policies {
+                None => "everything".to_owned(),
+                Some(policies) => format!("what its policies allow ({})", joined(policies)),
+            };
+            format!("  insecure   {bound}: whoever reaches it may do {what}\n")
+        };
+        insecure.map(warning).collect()
     }
 
     /// What a gateway says that has started, with two commands to try.
@@ -71,7 +104,9 @@ impl Banner {
         let defines = self.defines(listeners, metrics);
         let version = env!("CARGO_PKG_VERSION");
         let mut text = format!("perennial {version} is running\n{defines}");
-        if let Some(listener) = self.speaking(Protocol::Mqtt, listeners).next() {
+        let mut plain = self.speaking(Protocol::Mqtt, listeners);
+        let plain = plain.find(|(settings, _)| settings.tls.is_none());
+        if let Some((_, listener)) = plain {
             let place = match listener {
                 Bound::Tcp(address) => {
                     let (host, port) = (reachable(address.ip()), address.port());
@@ -97,15 +132,16 @@ impl Banner {
         text
     }
 
-    /// The listeners on which `protocol` is spoken.
+    /// The listeners on which `protocol` is spoken, and where they are.
     fn speaking<'a>(
-        &self,
+        &'a self,
         protocol: Protocol,
         listeners: &'a [Bound],
-    ) -> impl Iterator<Item = &'a Bound> {
-        let spoken = self.protocols.iter().zip(listeners);
-        let speaking = spoken.filter(move |(spoken, _)| [protocol, Protocol::Any].contains(spoken));
-        speaking.map(|(_, listener)| listener)
+    ) -> impl Iterator<Item = (&'a ListenerSettings, &'a Bound)> {
+        let all = self.listeners.iter().zip(listeners);
+        all.filter(move |(settings, _)| {
+            [protocol, Protocol::Any].contains(&settings.listener.protocol)
+        })
     }
 }
 
@@ -147,11 +183,13 @@ fn reachable(listener: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
+    use perennial::config::Source;
+
     use super::*;
 
     #[test]
     fn the_embedded_default_is_told_with_two_commands_to_try() {
-        let config = perennial::config::Source::embedded()
+        let config = Source::embedded()
             .with_data_dir(PathBuf::from("/data"))
             .read()
             .unwrap();
@@ -174,7 +212,7 @@ try it, the first command in a terminal of its own
 
     #[test]
     fn a_plain_broker_says_that_messages_go_nowhere_else() {
-        let config = perennial::config::Source::text("empty.toml", "")
+        let config = Source::text("empty.toml", "")
             .with_data_dir(PathBuf::from("/data"))
             .read()
             .unwrap();
@@ -200,9 +238,7 @@ try it, the first command in a terminal of its own
             address = "127.0.0.1:8080"
             protocol = "websocket"
         "#;
-        let config = perennial::config::Source::text("two.toml", text)
-            .read()
-            .unwrap();
+        let config = Source::text("two.toml", text).read().unwrap();
         let listeners = [
             Bound::Unix("/run/mqtt.sock".into()),
             Bound::Tcp("127.0.0.1:8080".parse().unwrap()),
@@ -222,6 +258,50 @@ try it, the first command in a terminal of its own
         // No command of mosquitto speaks WebSocket.
         let told = Banner::of(&config).running(&[], None);
         assert!(!told.contains("mosquitto"), "{told}");
+    }
+
+    #[test]
+    fn identities_and_those_who_need_none_are_told() {
+        let text = r#"
+            data_dir = "/data"
+            [access]
+            directory = "/access"
+            [discovery]
+            [[listener]]
+            address = "0.0.0.0:8883"
+            protocol = "mqtt"
+            tls = {}
+            [[listener]]
+            address = "0.0.0.0:443"
+            insecure = true
+            policies = ["guest"]
+            tls = { client_certificate = "optional" }
+            [[listener]]
+            address = "0.0.0.0:1883"
+            protocol = "mqtt"
+            insecure = true
+        "#;
+        let config = Source::text("three.toml", text).read().unwrap();
+        let bound = ["0.0.0.0:8883", "0.0.0.0:443", "0.0.0.0:1883"];
+        let bound = bound.map(|address| Bound::Tcp(address.parse().unwrap()));
+        let expected = "  listening  TLS 0.0.0.0:8883
+  listening  TLS 0.0.0.0:443
+  listening  0.0.0.0:1883
+  websocket  wss://0.0.0.0:443/mqtt
+  discovery  https://0.0.0.0:443/greengrass/discover/thing/NAME
+  data       /data
+  access     /access
+  connector  none: messages pass between clients and go nowhere else
+  insecure   0.0.0.0:443: whoever reaches it may do what its policies allow (guest)
+  insecure   0.0.0.0:1883: whoever reaches it may do everything
+";
+        assert_eq!(Banner::of(&config).defines(&bound, None), expected);
+        // A command to try goes where no certificate is asked for.
+        let told = Banner::of(&config).running(&bound, None);
+        assert!(
+            told.contains("mosquitto_sub -h 127.0.0.1 -p 1883"),
+            "{told}"
+        );
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub(super) fn run(args: RunArgs) -> Result<(), Failure> {
 
 async fn serve(config: Config, only_logs: bool) -> Result<(), Failure> {
     let mut signals = Signals::new().map_err(Failure::Process)?;
+    // From here on it ends nothing, whether or not there is anything to read again.
+    let mut hangup = signal(SignalKind::hangup()).map_err(Failure::Process)?;
     let banner = Banner::of(&config);
     let gateway = select! {
         gateway = Gateway::start(config) => gateway?,
@@ -50,9 +52,12 @@ async fn serve(config: Config, only_logs: bool) -> Result<(), Failure> {
         );
     }
 
-    let ended = select! {
-        () = signals.next() => Ok(()),
-        _ = gateway.failed() => Err(Failure::Store),
+    let ended = loop {
+        select! {
+            () = signals.next() => break Ok(()),
+            _ = gateway.failed() => break Err(Failure::Store),
+            _ = hangup.recv() => gateway.reload(),
+        }
     };
     info!("stopping; a second signal ends the process at once");
     select! {
