@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, reason = "tests print seeds and counts")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod access;
 mod admin;
 mod admission;
 mod aws;
@@ -15,6 +16,7 @@ mod checklist;
 mod clients;
 mod compat;
 mod dead_letters;
+mod discovery;
 mod disk_full;
 mod embedded_default;
 mod exactly_once;
@@ -27,14 +29,20 @@ mod outage;
 mod paho;
 mod plug_pull;
 mod queues;
+mod refused;
 mod retained;
 mod rumqttd;
+mod scanned;
+mod sdk_javascript;
+mod sdk_python;
 mod sessions;
+mod setting_up;
 mod slow_subscriber;
 mod spec;
 mod stopping;
 mod support;
 mod sys;
+mod tls_clients;
 mod unix_socket;
 mod unread_acks;
 mod upstream_faults;

@@ -4,10 +4,8 @@
 //! goodbye when its input ends. It writes a line for each answer and each message.
 
 use std::{
-    env,
     io::Write,
     net::SocketAddr,
-    path::Path,
     process::{ChildStdin, Command, Stdio},
 };
 
@@ -19,6 +17,7 @@ use super::{
 };
 use crate::support::{
     gateway::Killed,
+    javascript::node,
     python::python,
     transcript::{Transcript, wait_for_exit},
     version::Version,
@@ -177,21 +176,4 @@ impl Peer for Process {
     fn kill(self: Box<Self>) {
         drop(self);
     }
-}
-
-fn node(script: &str) -> Command {
-    let Some(modules) = env::var_os("PERENNIAL_TEST_NODE_MODULES") else {
-        panic!(
-            "PERENNIAL_TEST_NODE_MODULES is not set: run the tests with tests/run, which \
-             prepares it"
-        );
-    };
-    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/whole/javascript");
-    let mut command = Command::new("node");
-    command
-        .env_clear()
-        .env("PATH", env::var_os("PATH").unwrap_or_default())
-        .env("NODE_PATH", modules)
-        .arg(scripts.join(script));
-    command
 }

@@ -5,7 +5,7 @@ use std::{
     io::{Read, Write},
     net::TcpStream,
     os::unix::net::UnixStream,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use serde_json::Value;
@@ -116,7 +116,15 @@ impl Metrics {
     /// Reads them through the socket.
     #[track_caller]
     pub(crate) fn of(gateway: &Gateway) -> Self {
-        let answer = ask_socket(gateway, &get("/metrics"));
+        Self::through(&socket(gateway))
+    }
+
+    /// The same through the socket that is there.
+    #[track_caller]
+    pub(crate) fn through(socket: &Path) -> Self {
+        let stream = UnixStream::connect(socket).expect("the admin socket is there");
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let answer = exchange(stream, &get("/metrics"));
         let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a body");
         assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
         Self(body.to_owned())

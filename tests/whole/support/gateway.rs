@@ -1,8 +1,10 @@
 //! The gateway as a process: the real binary in a folder of its own.
 
 use std::{
+    env,
     ffi::OsStr,
     fs,
+    io::Write,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
@@ -206,6 +208,12 @@ impl Gateway {
         ask_to_end(&self.process().child);
     }
 
+    /// Asks it to read again what it can.
+    #[track_caller]
+    pub(crate) fn hang_up(&self) {
+        send(&self.process().child, "HUP");
+    }
+
     fn process(&self) -> &Process {
         self.process.as_ref().expect("the gateway runs")
     }
@@ -289,11 +297,21 @@ pub(crate) struct Finished {
 /// Runs the binary in `folder` to its end.
 #[track_caller]
 pub(crate) fn run_to_end(folder: &Path, arguments: &[&dyn AsRef<OsStr>]) -> Finished {
+    run_with_input(folder, arguments, &[])
+}
+
+/// The same; it reads `input`.
+#[track_caller]
+pub(crate) fn run_with_input(
+    folder: &Path,
+    arguments: &[&dyn AsRef<OsStr>],
+    input: &[u8],
+) -> Finished {
     let mut command = perennial(folder);
     command.args(arguments.iter().map(|argument| argument.as_ref()));
     let mut child = Killed(
         command
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -301,6 +319,10 @@ pub(crate) fn run_to_end(folder: &Path, arguments: &[&dyn AsRef<OsStr>]) -> Fini
     );
     let stdout = Transcript::of(child.0.stdout.take().expect("a pipe"));
     let stderr = Transcript::of(child.0.stderr.take().expect("a pipe"));
+    let mut stdin = child.0.stdin.take().expect("a pipe");
+    // A command that wants no input may have ended.
+    stdin.write_all(input).ok();
+    drop(stdin);
     let status = wait_for_exit(&mut child.0, PATIENCE, "the command");
     wait_for_some(PATIENCE, "the command's output ends", || {
         (stdout.has_ended() && stderr.has_ended()).then_some(())
@@ -326,12 +348,18 @@ impl Drop for Killed {
 /// Sends SIGTERM to `child`.
 #[track_caller]
 pub(crate) fn ask_to_end(child: &Child) {
+    send(child, "TERM");
+}
+
+/// Sends the signal of this name to `child`.
+#[track_caller]
+fn send(child: &Child, signal: &str) {
     // The shell's own kill, since not every system has the program.
-    let asked = Command::new("sh")
-        .args(["-c", "kill -TERM \"$0\"", &child.id().to_string()])
+    let sent = Command::new("sh")
+        .args(["-c", "kill \"-$0\" \"$1\"", signal, &child.id().to_string()])
         .status()
         .expect("a shell");
-    assert!(asked.success(), "SIGTERM was not sent");
+    assert!(sent.success(), "SIG{signal} was not sent");
 }
 
 /// A gateway whose folder and arguments are the test's own.
@@ -341,7 +369,7 @@ impl Bare {
     /// Runs the binary in `folder` with `arguments`, and waits until it listens.
     #[track_caller]
     pub(crate) fn start(folder: &Path, arguments: &[&dyn AsRef<OsStr>]) -> Self {
-        let mut command = perennial(folder);
+        let mut command = as_released(folder);
         command.args(arguments.iter().map(|argument| argument.as_ref()));
         Self(Process::spawn(command))
     }
@@ -355,11 +383,33 @@ impl Bare {
     pub(crate) fn stdout(&self) -> String {
         self.0.stdout.text()
     }
+
+    /// What it has logged.
+    pub(crate) fn stderr(&self) -> String {
+        self.0.stderr.text()
+    }
+
+    /// Asks it to read again what it can.
+    #[track_caller]
+    pub(crate) fn hang_up(&self) {
+        send(&self.0.child, "HUP");
+    }
 }
 
 /// The binary in an environment that holds nothing of the one who runs the tests.
 fn perennial(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_perennial"));
+    alone(Command::new(env!("CARGO_BIN_EXE_perennial")), folder)
+}
+
+/// The same as users have it, where `tests/run` says which that is.
+fn as_released(folder: &Path) -> Command {
+    match env::var_os("PERENNIAL_TEST_RELEASE") {
+        Some(binary) => alone(Command::new(binary), folder),
+        None => perennial(folder),
+    }
+}
+
+fn alone(mut command: Command, folder: &Path) -> Command {
     command
         .current_dir(folder)
         .env_clear()

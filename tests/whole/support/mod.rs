@@ -1,6 +1,7 @@
 //! What the tests share: the processes around a test, and ways to wait.
 
 pub(crate) mod admin;
+pub(crate) mod authority;
 pub(crate) mod bystander;
 pub(crate) mod client;
 pub(crate) mod dead_letters;
@@ -8,6 +9,7 @@ pub(crate) mod device;
 pub(crate) mod firehose;
 pub(crate) mod gateway;
 pub(crate) mod hello;
+pub(crate) mod javascript;
 pub(crate) mod long;
 pub(crate) mod memory;
 pub(crate) mod mosquitto;
@@ -17,6 +19,9 @@ pub(crate) mod python;
 pub(crate) mod random;
 pub(crate) mod records;
 pub(crate) mod rumqttd;
+pub(crate) mod signing;
+pub(crate) mod site;
+pub(crate) mod tls;
 pub(crate) mod transcript;
 pub(crate) mod version;
 pub(crate) mod wait;

@@ -23,26 +23,41 @@ pub(crate) fn publish_lines(address: SocketAddr, version: Version, topic: &str, 
         lines.iter().all(|line| !line.contains('\n')),
         "a message is a line"
     );
+    let input = lines.join("\n") + "\n";
     publish_input(
-        address,
-        version,
-        topic,
-        "-l",
-        (lines.join("\n") + "\n").as_bytes(),
+        client("mosquitto_pub", address, version).args(["-t", topic, "-l"]),
+        input.as_bytes(),
     );
 }
 
 /// Publishes `payload`, whatever it is, at QoS 1 and waits for its acknowledgement.
 #[track_caller]
 pub(crate) fn publish(address: SocketAddr, version: Version, topic: &str, payload: &[u8]) {
-    publish_input(address, version, topic, "-s", payload);
+    publish_with(&[], address, version, topic, payload);
+}
+
+/// The same with further options.
+#[track_caller]
+pub(crate) fn publish_with(
+    options: &[String],
+    address: SocketAddr,
+    version: Version,
+    topic: &str,
+    payload: &[u8],
+) {
+    publish_input(
+        client("mosquitto_pub", address, version)
+            .args(options)
+            .args(["-t", topic, "-s"]),
+        payload,
+    );
 }
 
 #[track_caller]
-fn publish_input(address: SocketAddr, version: Version, topic: &str, how: &str, input: &[u8]) {
+fn publish_input(command: &mut Command, input: &[u8]) {
     let mut child = Killed(
-        client("mosquitto_pub", address, version)
-            .args(["-q", "1", "-t", topic, how])
+        command
+            .args(["-q", "1"])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -73,8 +88,20 @@ impl Subscriber {
     /// Subscribes to `filter`, and is subscribed when it returns.
     #[track_caller]
     pub(crate) fn start(address: SocketAddr, version: Version, filter: &str) -> Self {
+        Self::start_with(&[], address, version, filter)
+    }
+
+    /// The same with further options.
+    #[track_caller]
+    pub(crate) fn start_with(
+        options: &[String],
+        address: SocketAddr,
+        version: Version,
+        filter: &str,
+    ) -> Self {
         let mut child = Killed(
             client("mosquitto_sub", address, version)
+                .args(options)
                 .args([
                     "-q",
                     "1",

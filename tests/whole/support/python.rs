@@ -15,7 +15,7 @@ use crate::support::{
     gateway::{Gateway, Killed},
     transcript::{Transcript, wait_for_exit},
     version::Version,
-    wait::{PATIENCE, wait_for_some},
+    wait::{PATIENCE, wait_for, wait_for_some},
 };
 
 /// How long a script may take.
@@ -57,27 +57,69 @@ pub(crate) fn paho_in_every_version(script: &str, transport: Transport) {
 #[track_caller]
 fn run(script: &str, address: SocketAddr, version: Version, transport: &str) {
     let (port, version) = (address.port().to_string(), version.to_string());
-    let mut child = Killed(
-        python(script)
-            .args([port.as_str(), version.as_str(), transport])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the Python of PERENNIAL_TEST_PYTHON starts"),
-    );
-    let stdout = Transcript::of(child.0.stdout.take().expect("a pipe"));
-    let stderr = Transcript::of(child.0.stderr.take().expect("a pipe"));
-    let status = wait_for_exit(&mut child.0, SCRIPT, script);
-    if !status.success() {
-        wait_for_some(PATIENCE, "the script's output ends", || {
-            stderr.has_ended().then_some(())
-        });
-        panic!(
-            "{script} with MQTT {version}:\n{}\n{}",
-            stdout.text(),
-            stderr.text()
+    Script::start(script, &[&port, &version, transport]).finish();
+}
+
+/// A script that runs beside the test.
+pub(crate) struct Script {
+    /// What it is called with.
+    line: String,
+    child: Killed,
+    stdout: Transcript,
+    stderr: Transcript,
+}
+
+impl Script {
+    /// Starts it with `arguments`.
+    pub(crate) fn start(script: &str, arguments: &[&str]) -> Self {
+        Self::spawn(python(script), script, arguments)
+    }
+
+    /// Starts the script that `command` interprets.
+    pub(crate) fn spawn(mut command: Command, script: &str, arguments: &[&str]) -> Self {
+        let mut child = Killed(
+            command
+                .args(arguments)
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .expect("the interpreter is there; tests/run installs it"),
         );
+        Self {
+            line: format!("{script} {}", arguments.join(" ")),
+            stdout: Transcript::of(child.0.stdout.take().expect("a pipe")),
+            stderr: Transcript::of(child.0.stderr.take().expect("a pipe")),
+            child,
+        }
+    }
+
+    /// Waits until it has said `line`.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, line: &str) {
+        wait_for(SCRIPT, line, || {
+            assert!(!self.stdout.has_ended(), "{}", self.said());
+            self.stdout.lines().iter().any(|said| said == line)
+        });
+    }
+
+    /// Waits until it has ended, and gives what it printed.
+    ///
+    /// # Panics
+    /// It fails; what it says is in the message.
+    #[track_caller]
+    pub(crate) fn finish(mut self) -> String {
+        let status = wait_for_exit(&mut self.child.0, SCRIPT, &self.line);
+        wait_for(PATIENCE, "the script's output ends", || {
+            self.stdout.has_ended() && self.stderr.has_ended()
+        });
+        assert!(status.success(), "{}", self.said());
+        self.stdout.text()
+    }
+
+    fn said(&self) -> String {
+        let (stdout, stderr) = (self.stdout.text(), self.stderr.text());
+        format!("{}:\n{stdout}\n{stderr}", self.line)
     }
 }
 

@@ -18,8 +18,8 @@ pub(crate) const PING: u8 = 0x89;
 pub(crate) const PONG: u8 = 0x8A;
 
 /// A WebSocket connection of which the test decides every byte.
-pub(crate) struct WebSocket {
-    stream: TcpStream,
+pub(crate) struct WebSocket<S = TcpStream> {
+    stream: S,
     input: Vec<u8>,
     /// What binary frames brought and was not looked at.
     payload: Vec<u8>,
@@ -37,11 +37,7 @@ pub(crate) fn request(address: SocketAddr) -> String {
 /// What is answered to `request`, to its end or to the end of the connection.
 #[track_caller]
 pub(crate) fn answer(address: SocketAddr, request: &str) -> String {
-    let mut socket = WebSocket::open(address);
-    socket.send(request.as_bytes());
-    let is_open = socket.read_head();
-    while is_open && !socket.input.starts_with(b"HTTP/1.1 101 ") && socket.fill() {}
-    String::from_utf8(socket.input).expect("an answer in HTTP is a text")
+    WebSocket::open(address).ask(request)
 }
 
 impl WebSocket {
@@ -49,15 +45,8 @@ impl WebSocket {
     #[track_caller]
     pub(crate) fn open(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).expect("the gateway takes connections");
-        stream.set_nodelay(true).expect("a socket option");
-        stream
-            .set_read_timeout(Some(PATIENCE))
-            .expect("a socket option");
-        Self {
-            stream,
-            input: Vec::new(),
-            payload: Vec::new(),
-        }
+        wire::patient(&stream);
+        Self::within(stream)
     }
 
     /// Opens a connection and shakes hands.
@@ -67,6 +56,26 @@ impl WebSocket {
         socket.send(request(address).as_bytes());
         socket.accepted();
         socket
+    }
+}
+
+impl<S: Read + Write> WebSocket<S> {
+    /// Takes what is carried by a connection, which ends by itself when nothing comes.
+    pub(crate) fn within(stream: S) -> Self {
+        Self {
+            stream,
+            input: Vec::new(),
+            payload: Vec::new(),
+        }
+    }
+
+    /// What is answered to `request`, to its end or to the end of the connection.
+    #[track_caller]
+    pub(crate) fn ask(mut self, request: &str) -> String {
+        self.send(request.as_bytes());
+        let is_open = self.read_head();
+        while is_open && !self.input.starts_with(b"HTTP/1.1 101 ") && self.fill() {}
+        String::from_utf8(self.input).expect("an answer in HTTP is a text")
     }
 
     /// Reads the answer to a request that is accepted.

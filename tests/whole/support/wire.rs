@@ -8,8 +8,8 @@ use std::{
 use crate::support::{version::Version, wait::PATIENCE};
 
 /// A connection of which the test decides every byte.
-pub(crate) struct Wire {
-    stream: TcpStream,
+pub(crate) struct Wire<S = TcpStream> {
+    stream: S,
     input: Vec<u8>,
 }
 
@@ -31,17 +31,8 @@ impl Wire {
 
     /// Takes a connection that is there.
     pub(crate) fn over(stream: TcpStream) -> Self {
-        stream.set_nodelay(true).expect("a socket option");
-        stream
-            .set_read_timeout(Some(PATIENCE))
-            .expect("a socket option");
-        stream
-            .set_write_timeout(Some(PATIENCE))
-            .expect("a socket option");
-        Self {
-            stream,
-            input: Vec::new(),
-        }
+        patient(&stream);
+        Self::within(stream)
     }
 
     /// Opens a connection with a clean session, and is accepted.
@@ -50,6 +41,30 @@ impl Wire {
         let mut wire = Self::open(address);
         wire.greet(version, client_id);
         wire
+    }
+
+    /// Whether the gateway has closed the connection; does not wait.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        let mut byte = [0];
+        self.stream.set_nonblocking(true).expect("a socket option");
+        let peeked = self.stream.peek(&mut byte);
+        self.stream.set_nonblocking(false).expect("a socket option");
+        match peeked {
+            // What was said before the end is read first.
+            Ok(1..) => self.fill() && self.has_ended(),
+            Ok(0) => true,
+            Err(error) => error.kind() != ErrorKind::WouldBlock,
+        }
+    }
+}
+
+impl<S: Read + Write> Wire<S> {
+    /// Takes what is carried by a connection, which ends by itself when nothing comes.
+    pub(crate) fn within(stream: S) -> Self {
+        Self {
+            stream,
+            input: Vec::new(),
+        }
     }
 
     /// Sends CONNECT and is accepted.
@@ -110,20 +125,6 @@ impl Wire {
         take_packet(&mut self.input)
     }
 
-    /// Whether the gateway has closed the connection; does not wait.
-    pub(crate) fn has_ended(&mut self) -> bool {
-        let mut byte = [0];
-        self.stream.set_nonblocking(true).expect("a socket option");
-        let peeked = self.stream.peek(&mut byte);
-        self.stream.set_nonblocking(false).expect("a socket option");
-        match peeked {
-            // What was said before the end is read first.
-            Ok(1..) => self.fill() && self.has_ended(),
-            Ok(0) => true,
-            Err(error) => error.kind() != ErrorKind::WouldBlock,
-        }
-    }
-
     /// Reads what comes next; false at the end of the connection.
     #[track_caller]
     pub(crate) fn fill(&mut self) -> bool {
@@ -141,6 +142,17 @@ impl Wire {
             Err(_) => false,
         }
     }
+}
+
+/// Gives up on a gateway that says nothing or takes nothing.
+pub(crate) fn patient(stream: &TcpStream) {
+    stream.set_nodelay(true).expect("a socket option");
+    stream
+        .set_read_timeout(Some(PATIENCE))
+        .expect("a socket option");
+    stream
+        .set_write_timeout(Some(PATIENCE))
+        .expect("a socket option");
 }
 
 /// Takes the first packet off `input`, when it is there whole.
@@ -194,6 +206,24 @@ pub(crate) fn connect_with(version: Version, flags: u8, properties: &[u8]) -> Ve
         }
         body.extend_from_slice(&string(b"will"));
         body.extend_from_slice(&string(b"gone"));
+    }
+    packet(0x10, &body)
+}
+
+/// CONNECT of `client_id` with these flags, and the fields that they announce.
+pub(crate) fn connect_as(
+    version: Version,
+    client_id: &str,
+    flags: u8,
+    fields: &[&[u8]],
+) -> Vec<u8> {
+    let (name, level) = version.protocol();
+    let mut body = string(name.as_bytes());
+    body.extend_from_slice(&[level, flags, 0, 0]);
+    body.extend_from_slice(no_properties(version));
+    body.extend_from_slice(&string(client_id.as_bytes()));
+    for field in fields {
+        body.extend_from_slice(&string(field));
     }
     packet(0x10, &body)
 }
