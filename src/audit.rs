@@ -63,7 +63,7 @@ pub(crate) struct Refused<'a> {
 
 /// Counts refusals and writes about them.
 pub(crate) struct Audit {
-    counts: [[AtomicU64; Why::ALL.len()]; ACTIONS.len()],
+    counts: [[AtomicU64; Why::ALL.len()]; Action::ALL.len()],
     recent: Mutex<Recent>,
     lines: mpsc::Sender<Line>,
     /// Lines that were not written, since it was told.
@@ -73,15 +73,6 @@ pub(crate) struct Audit {
     stop: CancellationToken,
     tasks: TaskTracker,
 }
-
-const ACTIONS: [Action; 6] = [
-    Action::Connect,
-    Action::Publish,
-    Action::RetainPublish,
-    Action::Subscribe,
-    Action::Receive,
-    Action::Discover,
-];
 
 impl Audit {
     /// Begins to write where `config` says; call it inside a tokio runtime.
@@ -120,12 +111,12 @@ impl Audit {
 
     /// Counts a refusal that is not worth a line.
     pub(crate) fn count(&self, action: Action, reason: Why) {
-        self.counts[index(action)][reason as usize].fetch_add(1, Relaxed);
+        self.counts[action as usize][reason as usize].fetch_add(1, Relaxed);
     }
 
     /// How often what was refused: the action, the reason, and the count.
     pub(crate) fn counts(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
-        let counted = ACTIONS.iter().zip(&self.counts);
+        let counted = Action::ALL.iter().zip(&self.counts);
         counted.flat_map(|(action, counts)| {
             let reasons = Why::ALL.iter().zip(counts);
             reasons.map(|(reason, count)| (name(*action), reason.label(), count.load(Relaxed)))
@@ -229,24 +220,8 @@ impl Writer {
     }
 }
 
-fn index(action: Action) -> usize {
-    match action {
-        Action::Connect => 0,
-        Action::Publish => 1,
-        Action::RetainPublish => 2,
-        Action::Subscribe => 3,
-        Action::Receive => 4,
-        Action::Discover => 5,
-    }
-}
-
+/// The action's name without the service's.
 fn name(action: Action) -> &'static str {
-    match action {
-        Action::Connect => "Connect",
-        Action::Publish => "Publish",
-        Action::RetainPublish => "RetainPublish",
-        Action::Subscribe => "Subscribe",
-        Action::Receive => "Receive",
-        Action::Discover => "Discover",
-    }
+    let name = action.name();
+    name.split_once(':').map_or(name, |(_, name)| name)
 }

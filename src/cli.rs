@@ -190,6 +190,11 @@ fn json(what: &impl Serialize) -> Result<String, Failure> {
     Ok(text + "\n")
 }
 
+/// The same of each of `rows`.
+fn json_lines(rows: &[impl Serialize]) -> Result<String, Failure> {
+    rows.iter().map(json).collect()
+}
+
 /// Why a command did not do what was asked for.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {

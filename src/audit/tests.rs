@@ -189,11 +189,11 @@ async fn a_full_disk_loses_lines_and_nothing_else() {
 }
 
 #[test]
-fn every_reason_has_a_count_of_its_own() {
+fn every_action_and_reason_has_a_count_of_its_own() {
     for (at, reason) in Why::ALL.into_iter().enumerate() {
         assert_eq!(reason as usize, at);
     }
-    for (at, action) in ACTIONS.into_iter().enumerate() {
-        assert_eq!(index(action), at);
+    for (at, action) in Action::ALL.into_iter().enumerate() {
+        assert_eq!(action as usize, at);
     }
 }

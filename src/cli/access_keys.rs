@@ -5,8 +5,8 @@ use perennial_certs::{AccessKey, ThingName};
 use serde::Serialize;
 
 use super::{
-    Failure, json, print,
-    site::{PICKED_UP, SiteArgs, check_references},
+    Failure, json, json_lines, print,
+    site::{ListArgs, PICKED_UP, SiteArgs, check_references},
     table::Table,
     things::joined,
 };
@@ -32,15 +32,6 @@ pub(crate) struct AddArgs {
     #[arg(long, value_name = "THING")]
     thing: Option<ThingName>,
     /// Print JSON, with the names that the AWS tools have for both
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct ListArgs {
-    #[command(flatten)]
-    site: SiteArgs,
-    /// Print JSON, a line for each
     #[arg(long)]
     json: bool,
 }
@@ -85,8 +76,7 @@ fn list(args: &ListArgs) -> Result<(), Failure> {
     let registry = args.site.open()?.registry()?;
     let rows: Vec<_> = registry.access_keys().map(KeyRow::of).collect();
     if args.json {
-        let lines: Result<Vec<_>, _> = rows.iter().map(json).collect();
-        return print(&lines?.concat());
+        return print(&json_lines(&rows)?);
     }
     if rows.is_empty() {
         return print("There are no access keys.\n");

@@ -21,6 +21,16 @@ pub(crate) struct SiteArgs {
     config: PathBuf,
 }
 
+/// What a list of them is asked for with.
+#[derive(Args, Debug)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    pub(super) site: SiteArgs,
+    /// Print JSON, a line for each
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
 /// A gateway with identities.
 pub(super) struct Site {
     pub(super) config: Config,

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use self::add::AddArgs;
 use super::{
-    Failure, certs, json, print,
-    site::{PICKED_UP, SiteArgs, the_thing},
+    Failure, certs, json, json_lines, print,
+    site::{ListArgs, PICKED_UP, SiteArgs, the_thing},
     table::{Table, shown},
 };
 
@@ -33,15 +33,6 @@ pub(crate) enum ThingsCommand {
     Enable(ThingArgs),
     /// Forget a thing, close its connections and revoke what was issued for it
     Remove(ThingArgs),
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct ListArgs {
-    #[command(flatten)]
-    site: SiteArgs,
-    /// Print JSON, a line for each
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -77,8 +68,7 @@ fn list(args: &ListArgs) -> Result<(), Failure> {
     let registry = args.site.open()?.registry()?;
     let rows: Vec<_> = registry.things().map(|thing| ThingRow::of(thing)).collect();
     if args.json {
-        let lines: Result<Vec<_>, _> = rows.iter().map(json).collect();
-        return print(&lines?.concat());
+        return print(&json_lines(&rows)?);
     }
     print(&table(&rows))
 }

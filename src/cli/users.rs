@@ -7,8 +7,8 @@ use perennial_certs::{ThingName, User};
 use serde::Serialize;
 
 use super::{
-    Failure, json, print,
-    site::{PICKED_UP, SiteArgs, check_references},
+    Failure, json_lines, print,
+    site::{ListArgs, PICKED_UP, SiteArgs, check_references},
     table::Table,
     things::joined,
 };
@@ -38,15 +38,6 @@ pub(crate) struct AddArgs {
     /// The thing that the user is, with the thing's policies
     #[arg(long, value_name = "THING")]
     thing: Option<ThingName>,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct ListArgs {
-    #[command(flatten)]
-    site: SiteArgs,
-    /// Print JSON, a line for each
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -113,8 +104,7 @@ fn list(args: &ListArgs) -> Result<(), Failure> {
     let registry = args.site.open()?.registry()?;
     let rows: Vec<_> = registry.users().map(UserRow::of).collect();
     if args.json {
-        let lines: Result<Vec<_>, _> = rows.iter().map(json).collect();
-        return print(&lines?.concat());
+        return print(&json_lines(&rows)?);
     }
     if rows.is_empty() {
         return print("There are no users.\n");

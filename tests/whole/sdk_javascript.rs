@@ -4,28 +4,10 @@
 
 use serde_json::json;
 
-use crate::support::{
-    javascript::node,
-    python::Script,
-    site::{Device, Site},
-};
+use crate::support::{javascript::node, python::Script, site::Site};
 
 const BY_CERTIFICATE: [&str; 2] = ["mutual TLS", "mutual TLS on the shared port"];
 const BY_SIGNATURE: [&str; 2] = ["WebSocket", "WebSocket on the shared port"];
-
-/// Where the gateway is, for scripts.
-fn told(site: &Site, device: &Device) -> serde_json::Value {
-    let addresses = site.addresses();
-    json!({
-        "mqtt": addresses.mqtt.port(),
-        "https": addresses.https.port(),
-        "shared": addresses.shared.port(),
-        "ca": device.ca,
-        "certificate": device.certificate,
-        "key": device.key,
-        "client_id": device.name,
-    })
-}
 
 /// Runs `script` in each of `ways`, one after the other, over mutual TLS.
 #[track_caller]
@@ -33,7 +15,7 @@ fn by_certificate(script: &str, ways: &[&str]) {
     let mut site = Site::new();
     let device = site.thing("sensor", &["default"]);
     site.start();
-    let told = told(&site, &device).to_string();
+    let told = site.told(&device).to_string();
     for way in ways {
         Script::spawn(node(script), script, &[&told, way]).finish();
     }
@@ -47,7 +29,7 @@ fn by_signature(script: &str, ways: &[&str]) {
     site.policy("signed", &[("iot:*", &["*"])]);
     let access_key = site.access_key("signed");
     site.start();
-    let mut told = told(&site, &device);
+    let mut told = site.told(&device);
     told["access_key"] = json!(access_key);
     for way in ways {
         Script::spawn(node(script), script, &[&told.to_string(), way]).finish();

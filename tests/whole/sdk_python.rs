@@ -18,26 +18,11 @@ fn site() -> (Site, Device) {
     (site, device)
 }
 
-/// Where the gateway is, for scripts.
-fn told(site: &Site, device: &Device) -> serde_json::Value {
-    let addresses = site.addresses();
-    json!({
-        "mqtt": addresses.mqtt.port(),
-        "https": addresses.https.port(),
-        "shared": addresses.shared.port(),
-        "name": crate::support::site::NAME,
-        "ca": device.ca,
-        "certificate": device.certificate,
-        "key": device.key,
-        "client_id": device.name,
-    })
-}
-
 /// Runs `script` in each of `ways`, one after the other, over mutual TLS.
 #[track_caller]
 fn by_certificate(script: &str, ways: &[&str]) {
     let (site, device) = site();
-    let told = told(&site, &device).to_string();
+    let told = site.told(&device).to_string();
     for way in ways {
         Script::start(script, &[&told, way]).finish();
     }
@@ -51,7 +36,7 @@ fn by_signature(script: &str, ways: &[&str]) {
     site.policy("signed", &[("iot:*", &["*"])]);
     let access_key = site.access_key("signed");
     site.start();
-    let mut told = told(&site, &device);
+    let mut told = site.told(&device);
     told["access_key"] = json!(access_key);
     for way in ways {
         Script::start(script, &[&told.to_string(), way]).finish();
@@ -86,7 +71,7 @@ fn the_last_will_of_the_first_sdk_is_published_when_its_connection_breaks() {
     let device = site.thing("sensor", &["wills"]);
     let watcher = site.thing("watcher", &["wills"]);
     site.start();
-    let mut told = told(&site, &device);
+    let mut told = site.told(&device);
     told["watcher"] = json!({
         "client_id": watcher.name,
         "certificate": watcher.certificate,
@@ -100,7 +85,7 @@ fn what_the_first_sdk_queues_while_the_gateway_is_away_arrives_after_the_restart
     let mut site = Site::on(&format!("127.0.0.1:{}", quiet_port()), "");
     let device = site.thing("sensor", &["default"]);
     site.start();
-    let told = told(&site, &device).to_string();
+    let told = site.told(&device).to_string();
     let script = Script::start("sdk/first_offline.py", &[&told, "mutual TLS"]);
     script.wait_for("connected");
     site.kill9();

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{day, looked_at, read};
 use crate::cli::{
-    Failure, json, print,
+    Failure, json_lines, print,
     site::Site,
     table::{Table, shown},
     things::status,
@@ -33,7 +33,7 @@ pub(super) fn inspect(args: &InspectArgs) -> Result<(), Failure> {
     if let Some(path) = &args.file {
         let rows = rows(path, "file")?;
         return match args.json {
-            true => print(&lines(&rows)?),
+            true => print(&json_lines(&rows)?),
             false => print(&blocks(&rows)),
         };
     }
@@ -45,7 +45,7 @@ pub(super) fn inspect(args: &InspectArgs) -> Result<(), Failure> {
     let registry = site.registry()?;
     let (servers, things) = (servers(&site)?, things(&site, &registry)?);
     match args.json {
-        true => print(&(lines(&servers)? + &lines(&things)?)),
+        true => print(&(json_lines(&servers)? + &json_lines(&things)?)),
         false => print(&(blocks(&servers) + "\n" + &table(&things))),
     }
 }
@@ -109,11 +109,6 @@ fn rows(path: &Path, what: &'static str) -> Result<Vec<Row>, Failure> {
         Ok(Row::of(what, path, &inspection))
     });
     rows.collect()
-}
-
-fn lines(rows: &[Row]) -> Result<String, Failure> {
-    let lines: Result<Vec<_>, _> = rows.iter().map(json).collect();
-    Ok(lines?.concat())
 }
 
 /// Certificates one below the other.

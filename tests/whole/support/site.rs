@@ -237,6 +237,21 @@ impl Site {
         self.running().1
     }
 
+    /// Where it is and what `device` has, for scripts.
+    pub(crate) fn told(&self, device: &Device) -> Value {
+        let addresses = self.addresses();
+        json!({
+            "mqtt": addresses.mqtt.port(),
+            "https": addresses.https.port(),
+            "shared": addresses.shared.port(),
+            "name": NAME,
+            "ca": device.ca,
+            "certificate": device.certificate,
+            "key": device.key,
+            "client_id": device.name,
+        })
+    }
+
     /// What it counts.
     #[track_caller]
     pub(crate) fn metrics(&self) -> Metrics {
