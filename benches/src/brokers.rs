@@ -21,6 +21,7 @@ pub(crate) use running::Running;
 mod config;
 pub(crate) mod rumqttd;
 mod running;
+mod secure;
 
 /// A broker that can be started.
 #[derive(Clone, Debug, Eq, PartialEq)]

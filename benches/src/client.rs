@@ -12,6 +12,7 @@ use std::{
 use mio::{Interest, Registry, Token, event::Event};
 
 use crate::{
+    endpoint::{Endpoint, Stream},
     inbox::{Inbox, Packet},
     wire::{append_ack, broken, packet, push_text},
 };
@@ -25,6 +26,8 @@ const KEEP_ALIVE: u16 = 3600;
 /// The CONNACK of a session that begins.
 pub(crate) const CONNACK: [u8; 4] = [0x20, 2, 0, 0];
 
+const DISCONNECT: [u8; 2] = [0xe0, 0];
+
 /// The CONNACK of a session that was kept.
 const CONNACK_SESSION_PRESENT: [u8; 4] = [0x20, 2, 1, 0];
 
@@ -34,12 +37,42 @@ pub(crate) fn connect(
     client_id: &str,
     subscription: Option<(&str, u8)>,
 ) -> io::Result<TcpStream> {
-    let mut stream = greet(address, &connect_packet(client_id, true), &CONNACK)?;
+    let mut stream = dial(address)?;
+    greet(&mut stream, &connect_packet(client_id, true), &CONNACK)?;
     if let Some((filter, qos)) = subscription {
         subscribe(&mut stream, filter, qos)?;
     }
     stream.set_nonblocking(true)?;
     Ok(stream)
+}
+
+/// As [`connect`], in the way that `endpoint` is reached.
+pub(crate) fn connect_to(
+    endpoint: &Endpoint,
+    client_id: &str,
+    subscription: Option<(&str, u8)>,
+) -> io::Result<Stream<TcpStream>> {
+    let mut stream = endpoint.open(dial(endpoint.address())?)?;
+    greet(&mut stream, &connect_packet(client_id, true), &CONNACK)?;
+    if let Some((filter, qos)) = subscription {
+        subscribe(&mut stream, filter, qos)?;
+    }
+    stream.socket().set_nonblocking(true)?;
+    Ok(stream)
+}
+
+/// Connects a clean session and leaves it; returns when the broker has closed the connection.
+pub(crate) fn visit(endpoint: &Endpoint, client_id: &str) -> io::Result<Stream<TcpStream>> {
+    let mut stream = endpoint.open(dial(endpoint.address())?)?;
+    greet(&mut stream, &connect_packet(client_id, true), &CONNACK)?;
+    stream.write_all(&DISCONNECT)?;
+    match stream.read(&mut [0]) {
+        Ok(0) => Ok(stream),
+        // mosquitto says no goodbye within TLS.
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(stream),
+        Ok(_) => Err(broken("a message for a client that has left".to_owned())),
+        Err(error) => Err(error),
+    }
 }
 
 /// Leaves a session behind that is subscribed to `filter` and outlives its connection.
@@ -49,9 +82,10 @@ pub(crate) fn leave_session(
     filter: &str,
     qos: u8,
 ) -> io::Result<()> {
-    let mut stream = greet(address, &connect_packet(client_id, false), &CONNACK)?;
+    let mut stream = dial(address)?;
+    greet(&mut stream, &connect_packet(client_id, false), &CONNACK)?;
     subscribe(&mut stream, filter, qos)?;
-    stream.write_all(&[0xe0, 0])?;
+    stream.write_all(&DISCONNECT)?;
     stream.shutdown(Shutdown::Write)?;
     // The broker has handled the DISCONNECT when it closes.
     match stream.read(&mut [0])? {
@@ -62,28 +96,30 @@ pub(crate) fn leave_session(
 
 /// Comes back to a session that was left behind; an error where the broker has not kept it.
 pub(crate) fn resume_session(address: SocketAddr, client_id: &str) -> io::Result<TcpStream> {
-    greet(
-        address,
-        &connect_packet(client_id, false),
-        &CONNACK_SESSION_PRESENT,
-    )
-}
-
-fn greet(address: SocketAddr, connect: &[u8], answer: &[u8]) -> io::Result<TcpStream> {
-    let mut stream = TcpStream::connect_timeout(&address, HANDSHAKE)?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(HANDSHAKE))?;
-    stream.write_all(connect)?;
-    expect(&mut stream, answer, "CONNACK")?;
+    let mut stream = dial(address)?;
+    let connect = connect_packet(client_id, false);
+    greet(&mut stream, &connect, &CONNACK_SESSION_PRESENT)?;
     Ok(stream)
 }
 
-fn subscribe(stream: &mut TcpStream, filter: &str, qos: u8) -> io::Result<()> {
+fn dial(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&address, HANDSHAKE)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(HANDSHAKE))?;
+    Ok(stream)
+}
+
+fn greet(stream: &mut (impl Read + Write), connect: &[u8], answer: &[u8]) -> io::Result<()> {
+    stream.write_all(connect)?;
+    expect(stream, answer, "CONNACK")
+}
+
+fn subscribe(stream: &mut (impl Read + Write), filter: &str, qos: u8) -> io::Result<()> {
     stream.write_all(&subscribe_packet(filter, qos))?;
     expect(stream, &[0x90, 3, 0, 1, qos], "SUBACK")
 }
 
-fn expect(stream: &mut TcpStream, wanted: &[u8], name: &str) -> io::Result<()> {
+fn expect(stream: &mut impl Read, wanted: &[u8], name: &str) -> io::Result<()> {
     let mut found = vec![0; wanted.len()];
     match stream.read_exact(&mut found) {
         Ok(()) if found == wanted => Ok(()),
@@ -114,7 +150,7 @@ fn subscribe_packet(filter: &str, qos: u8) -> Vec<u8> {
 
 /// A connection that is read and written when its socket is ready.
 pub(crate) struct Client {
-    stream: mio::net::TcpStream,
+    stream: Stream<mio::net::TcpStream>,
     inbox: Inbox,
     /// What is to be sent; whoever appends calls `flush`.
     pub(crate) outbox: Vec<u8>,
@@ -125,9 +161,14 @@ pub(crate) struct Client {
 
 impl Client {
     /// Takes over the socket of a finished handshake.
-    pub(crate) fn new(stream: TcpStream, registry: &Registry, token: Token) -> io::Result<Self> {
-        let mut stream = mio::net::TcpStream::from_std(stream);
-        registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
+    pub(crate) fn new(
+        stream: impl Into<Stream<TcpStream>>,
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<Self> {
+        let mut stream = stream.into().map(mio::net::TcpStream::from_std);
+        let interests = Interest::READABLE | Interest::WRITABLE;
+        registry.register(stream.socket_mut(), token, interests)?;
         Ok(Self {
             stream,
             inbox: Inbox::new(),
@@ -166,7 +207,7 @@ impl Client {
 
     /// True if all that was queued has left.
     pub(crate) fn is_flushed(&self) -> bool {
-        self.outbox.is_empty()
+        self.outbox.is_empty() && !self.stream.holds_back()
     }
 
     /// Writes what is queued, as far as the socket takes it.
@@ -180,6 +221,9 @@ impl Client {
         }
         self.outbox.clear();
         self.flushed = 0;
-        Ok(())
+        match self.stream.flush() {
+            Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
+            _ => Ok(()),
+        }
     }
 }

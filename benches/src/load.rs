@@ -14,7 +14,8 @@ use std::{
 use mio::{Events, Poll, Token};
 
 use crate::{
-    client::{Client, connect},
+    client::{Client, connect_to},
+    endpoint::Endpoint,
     wire::broken,
 };
 
@@ -105,6 +106,14 @@ impl Load {
         publishers: Publishers,
         subscriptions: &[Subscription],
     ) -> io::Result<Self> {
+        Self::connect_to(&Endpoint::plain(address), publishers, subscriptions)
+    }
+
+    pub(crate) fn connect_to(
+        endpoint: &Endpoint,
+        publishers: Publishers,
+        subscriptions: &[Subscription],
+    ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let mut load = Self {
             poll,
@@ -114,7 +123,7 @@ impl Load {
             run: 0,
         };
         for index in 0..publishers.count {
-            let stream = connect(address, &format!("publisher-{index}"), None)?;
+            let stream = connect_to(endpoint, &format!("publisher-{index}"), None)?;
             let client = Client::new(stream, load.poll.registry(), Token(usize::from(index)))?;
             load.publishers
                 .push(Publisher::new(client, publishers, index));
@@ -126,7 +135,7 @@ impl Load {
                 None => subscription.filter.to_owned(),
             };
             let subscribed = Some((filter.as_str(), subscription.qos));
-            let stream = connect(address, &format!("subscriber-{index}"), subscribed)?;
+            let stream = connect_to(endpoint, &format!("subscriber-{index}"), subscribed)?;
             let token = Token(load.publishers.len() + index);
             let client = Client::new(stream, load.poll.registry(), token)?;
             load.subscribers

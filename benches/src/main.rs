@@ -25,6 +25,7 @@ use crate::{
 mod brokers;
 mod client;
 mod devices;
+mod endpoint;
 mod firehose;
 mod inbox;
 mod load;
@@ -51,7 +52,8 @@ struct Arguments {
     gateway: Option<PathBuf>,
 
     /// Only these works: ingest, fanin, fanout, fanin0, pairs, crowd, slow, offline, paced, idle,
-    /// idle4k, burst, restart, topics, uplink, latency, partial, away, killed, allkilled
+    /// idle4k, burst, restart, topics, tls-connects, tls-connects12, tls-resumes, tls-resumes12,
+    /// tls-idle, tls-qos1, uplink, latency, partial, away, killed, allkilled
     #[arg(long, value_name = "WORK", value_delimiter = ',')]
     only: Vec<String>,
 

@@ -8,6 +8,7 @@ use std::{
 
 use crate::{
     brokers::{Broker, Running, Threads},
+    endpoint::Endpoint,
     load::{Load, Outcome, Publishers, Subscription, Traffic},
     process::{self, Memory},
     table::{Metric, Sample},
@@ -21,6 +22,7 @@ mod ingest;
 mod offline;
 mod paced;
 mod restart;
+mod secure;
 mod slow;
 mod topics;
 mod uplink;
@@ -88,6 +90,12 @@ pub(crate) const WORKS: &[Work] = &[
     burst::WORK,
     restart::WORK,
     topics::WORK,
+    secure::CONNECTS,
+    secure::CONNECTS12,
+    secure::RESUMES,
+    secure::RESUMES12,
+    secure::IDLE,
+    secure::QOS1,
     uplink::UPLINK,
     uplink::LATENCY,
     uplink::PARTIAL,
@@ -164,7 +172,19 @@ fn run_load(
     subscriptions: &[Subscription],
     traffic: Traffic,
 ) -> io::Result<(Outcome, Costs)> {
-    let mut load = Load::connect(running.address(), publishers, subscriptions)
+    let endpoint = Endpoint::plain(running.address());
+    run_load_over(running, &endpoint, publishers, subscriptions, traffic)
+}
+
+/// As [`run_load`], in the way that `endpoint` is reached.
+fn run_load_over(
+    running: &mut Running,
+    endpoint: &Endpoint,
+    publishers: Publishers,
+    subscriptions: &[Subscription],
+    traffic: Traffic,
+) -> io::Result<(Outcome, Costs)> {
+    let mut load = Load::connect_to(endpoint, publishers, subscriptions)
         .map_err(|error| running.explain(error))?;
     run_connected(running, &mut load, traffic)
 }

@@ -49,6 +49,7 @@ address = "{address}"
 
 [limits]
 max_connections = {MAX_CONNECTIONS}
+connect_rate = 0
 {queues}
 [store]
 durability = "sync"

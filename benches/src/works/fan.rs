@@ -2,9 +2,10 @@
 
 use std::io;
 
-use super::{DUPLICATES, Effort, LATE, MISSING, STALLS, Sample, Work, figures, run_load};
+use super::{DUPLICATES, Effort, LATE, MISSING, STALLS, Sample, Work, figures, run_load_over};
 use crate::{
-    brokers::{Broker, Keeps},
+    brokers::{Broker, Keeps, Running},
+    endpoint::Endpoint,
     load::{Amount, Publishers, Subscription, Traffic},
 };
 
@@ -64,15 +65,25 @@ pub(super) const FANIN0: Work = Work::new(
 /// Enough to keep a broker busy, few enough for one that bounds its queues to lose nothing.
 const LEAD: Option<u64> = Some(1000);
 
-struct Fan {
-    publishers: u16,
-    qos: u8,
-    subscribers: usize,
-    lead: Option<u64>,
+pub(super) struct Fan {
+    pub(super) publishers: u16,
+    pub(super) qos: u8,
+    pub(super) subscribers: usize,
+    pub(super) lead: Option<u64>,
 }
 
 fn run(broker: &Broker, effort: &Effort, fan: &Fan) -> io::Result<Sample> {
     let mut running = broker.start(&effort.directory, Keeps::Default)?;
+    let endpoint = Endpoint::plain(running.address());
+    run_over(&mut running, &endpoint, effort, fan)
+}
+
+pub(super) fn run_over(
+    running: &mut Running,
+    endpoint: &Endpoint,
+    effort: &Effort,
+    fan: &Fan,
+) -> io::Result<Sample> {
     let publishers = Publishers {
         count: fan.publishers,
         qos: fan.qos,
@@ -93,7 +104,7 @@ fn run(broker: &Broker, effort: &Effort, fan: &Fan) -> io::Result<Sample> {
         lead: fan.lead,
         fresh_topics: false,
     };
-    let (outcome, costs) = run_load(&mut running, publishers, &subscriptions, traffic)?;
+    let (outcome, costs) = run_load_over(running, endpoint, publishers, &subscriptions, traffic)?;
 
     let mut sample = figures(outcome.deliveries(), outcome.elapsed, &costs);
     sample.push((&MISSING, outcome.missing() as f64));

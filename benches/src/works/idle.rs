@@ -7,7 +7,7 @@ use std::{
 
 use super::{Effort, Sample, Work, megabytes};
 use crate::{
-    brokers::{Broker, Keeps},
+    brokers::{Broker, Keeps, Running},
     client::connect,
     process,
     table::Metric,
@@ -49,31 +49,51 @@ fn run(broker: &Broker, effort: &Effort) -> io::Result<Sample> {
 }
 
 fn run_connected(broker: &Broker, effort: &Effort) -> io::Result<Sample> {
-    let count: u32 = if effort.quick { 400 } else { 4000 };
-    process::allow_open_files(u64::from(count) + OTHER_FILES)?;
     let mut running = broker.start(&effort.directory, Keeps::Default)?;
-    running.settle()?;
-    let without = running.memory()?.resident;
-    let connections = (0..count)
-        .map(|index| {
-            let filter = format!("bench/idle/{index}");
-            connect(
-                running.address(),
-                &format!("idle-{index}"),
-                Some((&filter, 1)),
-            )
-        })
-        .collect::<io::Result<Vec<_>>>()
+    let occupancy = Occupancy::begin(&running, effort)?;
+    let connections = occupancy
+        .connect(|client_id, subscription| connect(running.address(), client_id, subscription))
         .map_err(|error| running.explain(error))?;
-    running.settle()?;
-    let with = running.memory()?.resident;
-    Ok(vec![
-        (
-            &PER_CONNECTION,
-            (with as f64 - without as f64) / connections.len() as f64,
-        ),
-        (&WITHOUT, megabytes(without)),
-        (&WITH, megabytes(with)),
-        (&CONNECTED, connections.len() as f64),
-    ])
+    occupancy.measure(&running, &connections)
+}
+
+/// Memory before there were connections, and how many there are to be.
+pub(super) struct Occupancy {
+    without: u64,
+    count: u32,
+}
+
+impl Occupancy {
+    /// Begins with a broker that nobody has connected to.
+    pub(super) fn begin(running: &Running, effort: &Effort) -> io::Result<Self> {
+        let count: u32 = if effort.quick { 400 } else { 4000 };
+        process::allow_open_files(u64::from(count) + OTHER_FILES)?;
+        running.settle()?;
+        let without = running.memory()?.resident;
+        Ok(Self { without, count })
+    }
+
+    /// All connections, made one after the other.
+    pub(super) fn connect<C>(
+        &self,
+        mut connect: impl FnMut(&str, Option<(&str, u8)>) -> io::Result<C>,
+    ) -> io::Result<Vec<C>> {
+        let all = (0..self.count).map(|index| {
+            let filter = format!("bench/idle/{index}");
+            connect(&format!("idle-{index}"), Some((&filter, 1)))
+        });
+        all.collect()
+    }
+
+    pub(super) fn measure<C>(&self, running: &Running, connections: &[C]) -> io::Result<Sample> {
+        running.settle()?;
+        let with = running.memory()?.resident;
+        let more = with as f64 - self.without as f64;
+        Ok(vec![
+            (&PER_CONNECTION, more / connections.len() as f64),
+            (&WITHOUT, megabytes(self.without)),
+            (&WITH, megabytes(with)),
+            (&CONNECTED, connections.len() as f64),
+        ])
+    }
 }
