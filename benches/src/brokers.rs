@@ -31,7 +31,7 @@ pub(crate) enum Broker {
     /// This binary again, as a process with rumqttd in it.
     Rumqttd,
     /// The gateway's binary, with a rule for `bench/ingest/#` and every record synced.
-    Gateway(PathBuf, Threads),
+    Gateway(PathBuf, Setup),
     /// mosquitto before a script that forwards what it gets, run by this Python.
     Script(PathBuf, Acks),
 }
@@ -45,13 +45,15 @@ pub(crate) enum Acks {
     Late,
 }
 
-/// How many worker threads the gateway has.
+/// How the gateway is set up.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Threads {
-    /// One for each core, as it does of itself.
-    PerCore,
-    One,
-    Two,
+pub(crate) enum Setup {
+    /// As it is of itself, with a worker thread for each core.
+    Default,
+    OneThread,
+    TwoThreads,
+    /// With a policy for its clients.
+    Policies,
 }
 
 /// What a broker is to keep for clients that are away.
@@ -69,21 +71,22 @@ impl Broker {
         match self {
             Self::Mosquitto => "mosquitto",
             Self::Rumqttd => "rumqttd",
-            Self::Gateway(_, Threads::PerCore) => "perennial",
-            Self::Gateway(_, Threads::One) => "perennial 1 thread",
-            Self::Gateway(_, Threads::Two) => "perennial 2 threads",
+            Self::Gateway(_, Setup::Default) => "perennial",
+            Self::Gateway(_, Setup::OneThread) => "perennial 1 thread",
+            Self::Gateway(_, Setup::TwoThreads) => "perennial 2 threads",
+            Self::Gateway(_, Setup::Policies) => "perennial, policies",
             Self::Script(_, Acks::Early) => "script",
             Self::Script(_, Acks::Late) => "script, late acks",
         }
     }
 
-    /// The gateway with each of these numbers of `threads`; any other broker, and the gateway
-    /// where there are none, as it is.
-    pub(crate) fn variants(&self, threads: &[Threads]) -> Vec<Broker> {
+    /// The gateway with each of these `setups`; any other broker, and the gateway where there are
+    /// none, as it is.
+    pub(crate) fn variants(&self, setups: &[Setup]) -> Vec<Broker> {
         match self {
-            Self::Gateway(binary, _) if !threads.is_empty() => threads
+            Self::Gateway(binary, _) if !setups.is_empty() => setups
                 .iter()
-                .map(|&threads| Self::Gateway(binary.clone(), threads))
+                .map(|&setup| Self::Gateway(binary.clone(), setup))
                 .collect(),
             other => vec![other.clone()],
         }
@@ -91,10 +94,17 @@ impl Broker {
 
     /// Starts the broker with its data below `parent` and waits until it accepts connections.
     pub(crate) fn start(&self, parent: &Path, keeps: Keeps) -> io::Result<Running> {
-        self.launch(parent, |address, directory| match self {
-            Self::Mosquitto | Self::Script(..) => config::mosquitto(address, directory, keeps),
-            Self::Rumqttd => String::new(),
-            Self::Gateway(_, threads) => config::gateway(address, directory, *threads, keeps),
+        self.launch(parent, |address, directory| {
+            Ok(match self {
+                Self::Mosquitto | Self::Script(..) => config::mosquitto(address, directory, keeps),
+                Self::Rumqttd => String::new(),
+                Self::Gateway(_, setup) => {
+                    if *setup == Setup::Policies {
+                        config::write_policy(directory)?;
+                    }
+                    config::gateway(address, directory, *setup, keeps)
+                }
+            })
         })
     }
 
@@ -102,14 +112,14 @@ impl Broker {
     pub(crate) fn launch(
         &self,
         parent: &Path,
-        configure: impl FnOnce(SocketAddr, &Path) -> String,
+        configure: impl FnOnce(SocketAddr, &Path) -> io::Result<String>,
     ) -> io::Result<Running> {
         let directory = TempDir::with_prefix_in("perennial-bench-", parent)?;
         let address = free_address()?;
         let log = File::create(log_path(directory.path()))?;
         fs::write(
             config_path(directory.path()),
-            configure(address, directory.path()),
+            configure(address, directory.path())?,
         )?;
         let mut command = dies_with_us(&self.command(directory.path(), address)?);
         command
@@ -187,7 +197,7 @@ mod tests {
     #[test]
     fn a_broker_that_ends_at_once_says_why() {
         let directory = TempDir::new().unwrap();
-        let error = Broker::Gateway("false".into(), Threads::PerCore)
+        let error = Broker::Gateway("false".into(), Setup::Default)
             .start(directory.path(), Keeps::Default)
             .unwrap_err()
             .to_string();
@@ -199,11 +209,11 @@ mod tests {
 
     #[test]
     fn only_the_gateway_has_variants() {
-        let gateway = Broker::Gateway("perennial".into(), Threads::PerCore);
-        let names = |broker: &Broker, threads: &[Threads]| -> Vec<&str> {
-            broker.variants(threads).iter().map(Broker::name).collect()
+        let gateway = Broker::Gateway("perennial".into(), Setup::Default);
+        let names = |broker: &Broker, setups: &[Setup]| -> Vec<&str> {
+            broker.variants(setups).iter().map(Broker::name).collect()
         };
-        let both = [Threads::One, Threads::Two];
+        let both = [Setup::OneThread, Setup::TwoThreads];
         assert_eq!(
             names(&gateway, &both),
             ["perennial 1 thread", "perennial 2 threads"]

@@ -17,7 +17,7 @@ use std::{
 use clap::{Parser, Subcommand};
 
 use crate::{
-    brokers::{Acks, Broker, Threads},
+    brokers::{Acks, Broker, Setup},
     table::{Sample, Table},
     works::{Effort, WORKS, Work},
 };
@@ -158,7 +158,7 @@ fn measure(arguments: &Arguments) -> io::Result<bool> {
 
 /// Runs the gateway through an outage, draws it and says it in one line; false if it lost anything.
 fn draw_outage(arguments: &Arguments, svg: &Path, minutes: u64) -> io::Result<bool> {
-    let gateway = Broker::Gateway(gateway(arguments)?, Threads::PerCore);
+    let gateway = Broker::Gateway(gateway(arguments)?, Setup::Default);
     let plan = match arguments.quick {
         true => outage::Plan::quick(),
         false => outage::Plan::of_minutes(minutes),
@@ -207,7 +207,7 @@ fn run_work(
     let brokers: Vec<Broker> = brokers
         .iter()
         .filter(|broker| work.among.contains(&broker.name()))
-        .flat_map(|broker| broker.variants(work.threads))
+        .flat_map(|broker| broker.variants(work.setups))
         .collect();
     let reference = work.reference.iter().map(|reference| reference.name);
     let mut table = Table::new(reference.chain(brokers.iter().map(Broker::name)));
@@ -252,7 +252,7 @@ fn chosen_brokers(arguments: &Arguments) -> io::Result<Vec<Broker>> {
     }
     let gateway = gateway(arguments)?;
     if gateway.is_file() {
-        brokers.push(Broker::Gateway(gateway, Threads::PerCore));
+        brokers.push(Broker::Gateway(gateway, Setup::Default));
     } else {
         eprintln!("no gateway at {}: measuring without it", gateway.display());
     }

@@ -50,9 +50,11 @@ impl Uplink {
         firehose: &Firehose,
         linger: Duration,
     ) -> io::Result<Self> {
-        let running = broker.launch(parent, |address, directory| match broker {
-            Broker::Gateway(..) => gateway_config(address, directory, firehose, linger),
-            _ => mosquitto_config(address, directory),
+        let running = broker.launch(parent, |address, directory| {
+            Ok(match broker {
+                Broker::Gateway(..) => gateway_config(address, directory, firehose, linger),
+                _ => mosquitto_config(address, directory),
+            })
         })?;
         let mut uplink = Self {
             broker: running,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    brokers::{Broker, Running, Threads},
+    brokers::{Broker, Running, Setup},
     endpoint::Endpoint,
     load::{Load, Outcome, Publishers, Subscription, Traffic},
     process::{self, Memory},
@@ -36,8 +36,8 @@ pub(crate) struct Work {
     pub(crate) rounds: usize,
     /// Those who are given it.
     pub(crate) among: &'static [&'static str],
-    /// The gateway does it with each of these numbers of threads; if there are none, as it is.
-    pub(crate) threads: &'static [Threads],
+    /// The gateway does it with each of these setups; if there are none, as it is.
+    pub(crate) setups: &'static [Setup],
     /// The rows to which the others are compared.
     pub(crate) baselines: &'static [&'static str],
     /// One round with a broker of its own.
@@ -63,7 +63,7 @@ impl Work {
             summary,
             rounds: usize::MAX,
             among: BROKERS,
-            threads: &[],
+            setups: &[],
             baselines: PEERS,
             run,
             reference: None,
@@ -77,6 +77,8 @@ const BROKERS: &[&str] = &["mosquitto", "rumqttd", "perennial"];
 /// All works, in the order in which they are run.
 pub(crate) const WORKS: &[Work] = &[
     ingest::WORK,
+    ingest::POLICIES,
+    ingest::POLICIES_FRESH,
     fan::FANIN,
     fan::FANOUT,
     fan::FANIN0,

@@ -4,7 +4,7 @@
 //!   of its request; else it is the listener's anonymous client, if there is one.
 //! - What it may do is decided by the latest reading of the directory, once per client and
 //!   reading, and remembered with the client.
-//! - What passes here goes on to [`Ingest`].
+//! - What passes here goes on to the ingest.
 
 mod connect;
 mod fingerprint;

@@ -1,8 +1,12 @@
 //! What mosquitto and the gateway are told in their configuration files.
 
-use std::{net::SocketAddr, path::Path};
+use std::{
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
-use super::{Keeps, Threads, data_path};
+use super::{Keeps, Setup, data_path};
 
 /// What the gateway is told to allow; mosquitto allows any number, rumqttd 10,010.
 const MAX_CONNECTIONS: u32 = 20_000;
@@ -23,17 +27,19 @@ pub(super) fn mosquitto(address: SocketAddr, directory: &Path, keeps: Keeps) -> 
     )
 }
 
-pub(super) fn gateway(
-    address: SocketAddr,
-    directory: &Path,
-    threads: Threads,
-    keeps: Keeps,
-) -> String {
+pub(super) fn gateway(address: SocketAddr, directory: &Path, setup: Setup, keeps: Keeps) -> String {
     let data = data_path(directory);
-    let threads = match threads {
-        Threads::PerCore => "",
-        Threads::One => "worker_threads = 1\n",
-        Threads::Two => "worker_threads = 2\n",
+    let threads = match setup {
+        Setup::Default | Setup::Policies => "",
+        Setup::OneThread => "worker_threads = 1\n",
+        Setup::TwoThreads => "worker_threads = 2\n",
+    };
+    let (policies, access) = match setup {
+        Setup::Policies => (
+            "policies = [\"bench\"]\n",
+            format!("[access]\ndirectory = {:?}\n", access_path(directory)),
+        ),
+        _ => ("", String::new()),
     };
     let queues = match keeps {
         Keeps::Default => "",
@@ -46,7 +52,8 @@ pub(super) fn gateway(
 {threads}
 [[listener]]
 address = "{address}"
-
+{policies}
+{access}
 [limits]
 max_connections = {MAX_CONNECTIONS}
 connect_rate = 0
@@ -67,3 +74,46 @@ connector = "archive"
 "#
     )
 }
+
+/// Writes the policy of [`Setup::Policies`], which is like one that a device has.
+pub(super) fn write_policy(directory: &Path) -> io::Result<()> {
+    let policies = access_path(directory).join("policies");
+    fs::create_dir_all(&policies)?;
+    fs::write(policies.join("bench.json"), POLICY)
+}
+
+fn access_path(directory: &Path) -> PathBuf {
+    directory.join("access")
+}
+
+const POLICY: &str = r#"{
+  "Version": "2012-10-17",
+  "Statement": [
+    {
+      "Effect": "Allow",
+      "Action": "iot:Connect",
+      "Resource": "arn:aws:iot:*:*:client/*"
+    },
+    {
+      "Effect": "Allow",
+      "Action": "iot:Publish",
+      "Resource": [
+        "arn:aws:iot:*:*:topic/${iot:ClientId}/*",
+        "arn:aws:iot:*:*:topic/$aws/things/${iot:ClientId}/*",
+        "arn:aws:iot:*:*:topic/kinesisfirehose/message",
+        "arn:aws:iot:*:*:topic/bench/*"
+      ]
+    },
+    {
+      "Effect": "Allow",
+      "Action": ["iot:Receive", "iot:Subscribe"],
+      "Resource": "*"
+    },
+    {
+      "Effect": "Deny",
+      "Action": "iot:Publish",
+      "Resource": "arn:aws:iot:*:*:topic/*/secret"
+    }
+  ]
+}
+"#;

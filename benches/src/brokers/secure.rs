@@ -10,7 +10,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 
-use super::{Broker, Keeps, Running, Threads, config, free_address};
+use super::{Broker, Keeps, Running, Setup, config, free_address};
 use crate::endpoint::{Endpoint, NAME};
 
 /// A broker that runs and listens with TLS, too.
@@ -30,19 +30,19 @@ impl Broker {
     /// As [`start`](Self::start), with a second listener that requires certificates.
     pub(crate) fn start_secured(&self, parent: &Path) -> io::Result<Secured> {
         let address = free_address()?;
-        let mut keys = Err(io::Error::other("no keys were made"));
+        let mut keys = None;
         let running = self.launch(parent, |plain, directory| {
             let access = Directory::new(directory.join("access"));
-            keys = make_keys(&access);
-            match self {
-                Self::Gateway(_, threads) => gateway(plain, address, directory, *threads, &access),
+            keys = Some(make_keys(&access)?);
+            Ok(match self {
+                Self::Gateway(_, setup) => gateway(plain, address, directory, *setup, &access),
                 _ => mosquitto(plain, address, directory, &access),
-            }
+            })
         })?;
         Ok(Secured {
             running,
             address,
-            keys: keys?,
+            keys: keys.ok_or_else(|| io::Error::other("no keys were made"))?,
         })
     }
 }
@@ -142,7 +142,7 @@ fn gateway(
     plain: SocketAddr,
     address: SocketAddr,
     directory: &Path,
-    threads: Threads,
+    setup: Setup,
     access: &Directory,
 ) -> String {
     format!(
@@ -156,7 +156,7 @@ names = ["{NAME}"]
 address = "{address}"
 [listener.tls]
 "#,
-        config::gateway(plain, directory, threads, Keeps::Default),
+        config::gateway(plain, directory, setup, Keeps::Default),
         access.path(),
     )
 }

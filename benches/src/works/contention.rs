@@ -4,13 +4,13 @@ use std::io;
 
 use super::{DUPLICATES, Effort, LATE, MISSING, STALLS, Sample, Work, figures, run_load};
 use crate::{
-    brokers::{Broker, Keeps, Threads},
+    brokers::{Broker, Keeps, Setup},
     load::{Amount, Publishers, Subscription, Traffic},
 };
 
 /// All on topics of their own.
 pub(super) const PAIRS: Work = Work {
-    threads: THREADS,
+    setups: SETUPS,
     baselines: BASELINES,
     ..Work::new(
         "pairs",
@@ -22,7 +22,7 @@ pub(super) const PAIRS: Work = Work {
 
 /// All on one topic.
 pub(super) const CROWD: Work = Work {
-    threads: THREADS,
+    setups: SETUPS,
     baselines: BASELINES,
     ..Work::new(
         "crowd",
@@ -32,7 +32,7 @@ pub(super) const CROWD: Work = Work {
     )
 };
 
-const THREADS: &[Threads] = &[Threads::One, Threads::Two];
+const SETUPS: &[Setup] = &[Setup::OneThread, Setup::TwoThreads];
 const BASELINES: &[&str] = &["mosquitto", "rumqttd", "perennial 1 thread"];
 
 const COUNT: u16 = 8;

@@ -65,47 +65,48 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let lost = |_| "the connection was lost";
-    let outcome = loop {
-        if let Some(outcome) = decide(&request, caller, served).transpose() {
-            break outcome;
+    loop {
+        match decide(&request, caller, served) {
+            Ok(Step::Read) => {}
+            Ok(Step::Leave) => return Ok(Upgraded::Other(request)),
+            Ok(Step::Answer { answer, length }) => {
+                stream.write_all(answer.as_bytes()).await.map_err(lost)?;
+                stream.flush().await.map_err(lost)?;
+                return Ok(Upgraded::WebSocket(request.split_off(length)));
+            }
+            Err(refused) => {
+                let answer = refused.answer();
+                stream.write_all(answer.as_bytes()).await.map_err(lost)?;
+                stream.shutdown().await.map_err(lost)?;
+                // Closing with something unread would take the answer back.
+                let mut scrap = [0; 256];
+                while stream.read(&mut scrap).await.is_ok_and(|count| count > 0) {}
+                return Err(refused.what.into_owned());
+            }
         }
         request.reserve(MAX_REQUEST / 8);
         if stream.read_buf(&mut request).await.map_err(lost)? == 0 {
             return Err("the peer closed the connection before CONNECT".to_owned());
         }
-    };
-    match outcome {
-        Ok(None) => Ok(Upgraded::Other(request)),
-        Ok(Some((answer, length))) => {
-            stream.write_all(answer.as_bytes()).await.map_err(lost)?;
-            stream.flush().await.map_err(lost)?;
-            Ok(Upgraded::WebSocket(request.split_off(length)))
-        }
-        Err(refused) => {
-            stream
-                .write_all(refused.answer().as_bytes())
-                .await
-                .map_err(lost)?;
-            stream.shutdown().await.map_err(lost)?;
-            // Closing with something unread would take the answer back.
-            let mut scrap = [0; 256];
-            while stream.read(&mut scrap).await.is_ok_and(|count| count > 0) {}
-            Err(refused.what.into_owned())
-        }
     }
 }
 
-/// What is done about the request that `bytes` begin with, when it is there whole: an answer
-/// that makes it a WebSocket and the request's length, or nothing if it is for others.
-fn decide(
-    bytes: &[u8],
-    caller: &mut Caller,
-    served: &Served,
-) -> Result<Option<Option<(String, usize)>>, Refused> {
+/// What is to be done about what was read of a request.
+enum Step {
+    /// Not all of it is there.
+    Read,
+    /// This answer makes it a WebSocket; the request has `length` bytes.
+    Answer { answer: String, length: usize },
+    /// It is for others.
+    Leave,
+}
+
+/// What is to be done about the request that `bytes` begin with.
+fn decide(bytes: &[u8], caller: &mut Caller, served: &Served) -> Result<Step, Refused> {
     let mut headers = [EMPTY_HEADER; MAX_HEADERS];
     let others = served.gate.web.is_some();
     let Some((asked, length)) = read(bytes, &mut headers, &served.config.origins, others)? else {
-        return Ok(None);
+        return Ok(Step::Read);
     };
     let Asked::WebSocket {
         target,
@@ -113,7 +114,7 @@ fn decide(
         answer,
     } = asked
     else {
-        return Ok(Some(None));
+        return Ok(Step::Leave);
     };
     let upgrade = Upgrade {
         target,
@@ -121,12 +122,9 @@ fn decide(
         peer: caller.peer,
         principal: caller.principal.as_ref(),
     };
-    caller.principal = served
-        .core
-        .hooks
-        .upgrade(&upgrade)
-        .map_err(Refused::forbidden)?;
-    Ok(Some(Some((answer, length))))
+    let upgraded = served.core.hooks.upgrade(&upgrade);
+    caller.principal = upgraded.map_err(Refused::forbidden)?;
+    Ok(Step::Answer { answer, length })
 }
 
 /// Reads the request that `bytes` begin with and its length, when it is there whole.
