@@ -80,7 +80,10 @@ impl Handout<'_> {
             .key
             .as_ref()
             .map_or("KEY".to_owned(), |path| quoted(path));
-        writeln!(f, "\nTry it with mosquitto, AWSIoTPythonSDK or awsiotsdk:")?;
+        writeln!(
+            f,
+            "\nTry it with mosquitto, or with a sample of AWSIoTPythonSDK:"
+        )?;
         writeln!(
             f,
             "  mosquitto_pub -h {host} -p {port} -i {thing} --cafile {ca} --cert {certificate} \
@@ -90,11 +93,6 @@ impl Handout<'_> {
             f,
             "  python samples/basicPubSub/basicPubSub.py -e {host} -p {port} -id {thing} -r {ca} \
              -c {certificate} -k {key} -t {thing}/hello"
-        )?;
-        writeln!(
-            f,
-            "  python samples/pubsub.py --endpoint {host} --port {port} --client_id {thing} \
-             --ca_file {ca} --cert {certificate} --key {key} --topic {thing}/hello"
         )
     }
 }
@@ -127,13 +125,11 @@ What its device needs:
   certificate  c/sensor-1.pem
   private key  c/sensor-1.key, kept nowhere else
 
-Try it with mosquitto, AWSIoTPythonSDK or awsiotsdk:
+Try it with mosquitto, or with a sample of AWSIoTPythonSDK:
   mosquitto_pub -h gateway.local -p 8883 -i sensor-1 --cafile 'my files/ca.pem' --cert \
 c/sensor-1.pem --key c/sensor-1.key -q 1 -t sensor-1/hello -m hello
   python samples/basicPubSub/basicPubSub.py -e gateway.local -p 8883 -id sensor-1 -r \
 'my files/ca.pem' -c c/sensor-1.pem -k c/sensor-1.key -t sensor-1/hello
-  python samples/pubsub.py --endpoint gateway.local --port 8883 --client_id sensor-1 --ca_file \
-'my files/ca.pem' --cert c/sensor-1.pem --key c/sensor-1.key --topic sensor-1/hello
 ";
         assert_eq!(handout.to_string(), expected);
     }
