@@ -25,7 +25,7 @@ pub(crate) enum CertsCommand {
     Inspect(InspectArgs),
     /// Issue a new certificate for the listeners; a gateway does so by itself in time
     Renew(RenewArgs),
-    /// Take no longer a certificate, or all of a thing
+    /// Revoke a certificate, or all those of a thing
     Revoke(RevokeArgs),
     /// Print the certificate of the authority, which devices trust
     ExportCa(ExportCaArgs),
