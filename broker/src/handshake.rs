@@ -26,6 +26,23 @@ pub(crate) struct Admitted {
     pub(crate) terms: Terms,
 }
 
+/// A client that is not served.
+pub(crate) struct Unserved {
+    /// Its identifier, if it has come so far as to say it.
+    pub(crate) client_id: ByteString,
+    /// Why it is not.
+    pub(crate) what: &'static str,
+}
+
+impl From<&'static str> for Unserved {
+    fn from(what: &'static str) -> Unserved {
+        Unserved {
+            client_id: ByteString::new(),
+            what,
+        }
+    }
+}
+
 /// What holds for a connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Terms {
@@ -92,7 +109,7 @@ pub(crate) async fn read_connect<S>(
     caller: Caller,
     compat: Compat,
     core: &Core,
-) -> Result<Admitted, &'static str>
+) -> Result<Admitted, Unserved>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -112,7 +129,7 @@ where
             .await
             .map_err(|_| "the connection was lost")?;
         if progress.end {
-            return Err("the peer closed the connection before CONNECT");
+            return Err("the peer closed the connection before CONNECT".into());
         }
     }
 }
@@ -124,9 +141,9 @@ async fn answer(
     compat: Compat,
     core: &Core,
     out: &mut Vec<u8>,
-) -> Result<Admitted, &'static str> {
+) -> Result<Admitted, Unserved> {
     if frame.packet_type != PacketType::Connect {
-        return Err("the first packet is not CONNECT");
+        return Err("the first packet is not CONNECT".into());
     }
     let connect = Connect::decode(frame.body).map_err(|error| {
         let refused = Refused {
@@ -145,7 +162,10 @@ async fn answer(
     admitted.map_err(|refused| {
         let largest = largest_packet(&connect);
         refuse(connect.version, refused, largest, out);
-        refused.what
+        Unserved {
+            client_id: connect.client_id.into(),
+            what: refused.what,
+        }
     })
 }
 

@@ -24,7 +24,7 @@ use crate::{
     codec::{DecodeError, Reason},
     compat::Compat,
     core::Core,
-    handshake::{Admitted, Terms, read_connect},
+    handshake::{Admitted, Terms, Unserved, read_connect},
     inbound::Inbound,
     keep_alive::{KeepAlive, silence},
     listener::Handshake,
@@ -125,8 +125,8 @@ where
     drop(handshake);
     let Admitted { request, terms } = match greeting {
         Ok(Ok(admitted)) => admitted,
-        Ok(Err(what)) => {
-            reject(socket, "", peer, what, &core).await;
+        Ok(Err(Unserved { client_id, what })) => {
+            reject(socket, &client_id, peer, what, &core).await;
             return None;
         }
         Err(cut) => {

@@ -5,7 +5,13 @@ use std::fs;
 use super::{
     ACCEPTED, BAD_USER_NAME_OR_PASSWORD, NOT_AUTHORIZED, assert_served, connack, connack_as,
 };
-use crate::support::{authority::Authority, site::Site, tls::TlsClient, wire};
+use crate::support::{
+    authority::Authority,
+    site::Site,
+    tls::TlsClient,
+    wait::{PATIENCE, wait_for},
+    wire,
+};
 
 /// A clean session, a user name, and a password behind it.
 const USER_NAME: u8 = 0x82;
@@ -30,6 +36,10 @@ fn a_thing_that_is_disabled_or_whose_certificate_is_inactive_is_not_admitted() {
     for device in [disabled, inactive, unknown] {
         let found = connack_as(&TlsClient::of(&device), site.addresses().mqtt, &device.name);
         assert_eq!(found, NOT_AUTHORIZED, "{}", device.name);
+        let told = format!("client=\"{}\"", device.name);
+        wait_for(PATIENCE, "the log names the client", || {
+            site.log().contains(&told)
+        });
     }
     assert_served(&site, &good);
 }
