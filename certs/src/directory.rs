@@ -1,4 +1,4 @@
-//! The access directory: where each file is, and how files are written.
+//! The access directory: where each file is.
 //!
 //! ```text
 //! ca.pem ca.key            the certificate authority of this gateway
