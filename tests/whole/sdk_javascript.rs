@@ -2,8 +2,6 @@
 //!
 //! Each publishes to a topic of a Greengrass V1 connector and gets its status.
 
-use serde_json::json;
-
 use crate::support::{javascript::node, python::Script, site::Site};
 
 const BY_CERTIFICATE: [&str; 2] = ["mutual TLS", "mutual TLS on the shared port"];
@@ -24,15 +22,10 @@ fn by_certificate(script: &str, ways: &[&str]) {
 /// Runs `script` in each of `ways`, one after the other, with signed requests.
 #[track_caller]
 fn by_signature(script: &str, ways: &[&str]) {
-    let mut site = Site::new();
-    let device = site.thing("sensor", &["default"]);
-    site.policy("signed", &[("iot:*", &["*"])]);
-    let access_key = site.access_key("signed");
-    site.start();
-    let mut told = site.told(&device);
-    told["access_key"] = json!(access_key);
+    let (_site, told) = Site::for_signing();
+    let told = told.to_string();
     for way in ways {
-        Script::spawn(node(script), script, &[&told.to_string(), way]).finish();
+        Script::spawn(node(script), script, &[&told, way]).finish();
     }
 }
 

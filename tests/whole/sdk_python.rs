@@ -31,15 +31,10 @@ fn by_certificate(script: &str, ways: &[&str]) {
 /// Runs `script` in each of `ways`, one after the other, with signed requests.
 #[track_caller]
 fn by_signature(script: &str, ways: &[&str]) {
-    let mut site = Site::new();
-    let device = site.thing("sensor", &["default"]);
-    site.policy("signed", &[("iot:*", &["*"])]);
-    let access_key = site.access_key("signed");
-    site.start();
-    let mut told = site.told(&device);
-    told["access_key"] = json!(access_key);
+    let (_site, told) = Site::for_signing();
+    let told = told.to_string();
     for way in ways {
-        Script::start(script, &[&told.to_string(), way]).finish();
+        Script::start(script, &[&told, way]).finish();
     }
 }
 

@@ -237,6 +237,19 @@ impl Site {
         self.running().1
     }
 
+    /// A gateway that runs, and what scripts are told that sign their requests.
+    #[track_caller]
+    pub(crate) fn for_signing() -> (Self, Value) {
+        let mut site = Self::new();
+        let device = site.thing("sensor", &["default"]);
+        site.policy("signed", &[("iot:*", &["*"])]);
+        let access_key = site.access_key("signed");
+        site.start();
+        let mut told = site.told(&device);
+        told["access_key"] = json!(access_key);
+        (site, told)
+    }
+
     /// Where it is and what `device` has, for scripts.
     pub(crate) fn told(&self, device: &Device) -> Value {
         let addresses = self.addresses();
