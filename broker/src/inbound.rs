@@ -238,18 +238,27 @@ impl Inbound {
 
     /// Submits what was gathered; the acknowledgements wait in `acks` for the disk.
     pub(crate) fn submit(&mut self, core: &Core, acks: &mut PendingAcks) -> Result<(), StoreError> {
-        self.forward(core);
-        self.now = 0;
-        let ticket = self.submit_transactions(core)?;
-        if !self.acks.is_empty() {
-            let count = std::mem::take(&mut self.ack_count);
-            acks.push(ticket, std::mem::take(&mut self.acks), count);
+        let submitted = self.submit_transactions(core);
+        let encoded = std::mem::take(&mut self.acks);
+        let count = std::mem::take(&mut self.ack_count);
+        // What the store refuses is never acknowledged, whatever is submitted later.
+        let ticket = submitted?;
+        if !encoded.is_empty() {
+            acks.push(ticket, encoded, count);
         }
         Ok(())
     }
 
-    /// Publishes a will on behalf of the client, and forgets it in the store.
-    pub(crate) fn publish_will(&mut self, will: &Will, core: &Core) {
+    /// Publishes a will on behalf of a client that is away.
+    pub(crate) fn publish_will(mut self, will: &Will, core: &Core) {
+        self.take_will(will, core);
+        if self.submit_transactions(core).is_err() {
+            tracing::error!(client = %self.client.id, "a will was not stored");
+        }
+    }
+
+    /// Takes a will as if the client published it, and forgets it in the store.
+    pub(crate) fn take_will(&mut self, will: &Will, core: &Core) {
         let now = self.now();
         let outline = Outline {
             topic: will.topic.as_bytes(),
@@ -263,13 +272,8 @@ impl Inbound {
             tracing::debug!(client = %self.client.id, ?reason, what, "a will was not published");
             core.counters.messages_refused.add(1);
         }
-        self.records.delete(&key::will(&self.client.id));
-        self.forward(core);
-        self.now = 0;
         // What one intake took stays taken when another refuses.
-        if self.submit_transactions(core).is_err() {
-            tracing::error!(client = %self.client.id, "a will was not stored");
-        }
+        self.records.delete(&key::will(&self.client.id));
     }
 
     /// Hands the gathered run to its subscribers.
@@ -313,8 +317,10 @@ impl Inbound {
         intakes.try_for_each(|intake| intake.take(&self.client, message, &mut self.records))
     }
 
-    /// Submits both transactions and gives the ticket of the records.
+    /// Hands over the run, submits both transactions and gives the ticket of the records.
     fn submit_transactions(&mut self, core: &Core) -> Result<Ticket, StoreError> {
+        self.forward(core);
+        self.now = 0;
         let ticket = if self.retained.is_empty() {
             submit(&mut self.records, core)?
         } else {
@@ -391,7 +397,6 @@ pub(crate) fn publish_internal(
     inbound.run = Some(run);
     inbound.keep(&route, core);
     inbound.route = Some(route);
-    inbound.forward(core);
     inbound.submit_transactions(core)?;
     Ok(())
 }

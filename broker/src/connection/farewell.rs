@@ -55,7 +55,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let mut delayed = None;
         match self.will.take() {
             Some(will) if publishes_will && (will.delay == 0 || !outlives) => {
-                self.inbound.publish_will(&will, &self.core);
+                self.inbound.take_will(&will, &self.core);
             }
             Some(will) if publishes_will => delayed = Some(*will),
             Some(_) => self.inbound.records.delete(&key::will(&client.id)),

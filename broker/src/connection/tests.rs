@@ -1,3 +1,5 @@
+use std::slice;
+
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
     net::TcpStream,
@@ -44,9 +46,22 @@ async fn heard(stream: &mut DuplexStream) -> Option<u8> {
     Some(first)
 }
 
+/// Who meets the disk that fails.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Failure {
+    /// What the client sends is the first that cannot be written.
+    Now,
+    /// Somebody else has met it, and the store takes nothing.
+    Before,
+}
+
 /// Sends `last` when the disk has failed, behind packets that are answered as they say, in
 /// whatever order, and gives what is heard from then on.
-async fn heard_after_a_failure(before: &[(Vec<u8>, &[u8])], last: Vec<u8>) -> Vec<u8> {
+async fn heard_after_a_failure(
+    before: &[(Vec<u8>, &[u8])],
+    failure: Failure,
+    last: Vec<u8>,
+) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let store = store::tests::open(folder.path());
     let core = Core::open(Limits::default(), Arc::new(Open), store.clone()).unwrap();
@@ -61,6 +76,12 @@ async fn heard_after_a_failure(before: &[(Vec<u8>, &[u8])], last: Vec<u8>) -> Ve
             }
         }
         store::tests::fail_writes(&store);
+        if failure == Failure::Before {
+            let mut transaction = store.transaction();
+            transaction.put(b"other", b"x");
+            let ticket = store.submit(transaction).unwrap();
+            store.durable().reached(ticket).await.unwrap_err();
+        }
         client.write_all(&last).await.unwrap();
         let mut packets = Vec::new();
         while let Some(first) = heard(&mut client).await {
@@ -116,10 +137,52 @@ async fn nothing_that_did_not_reach_the_disk_is_confirmed() {
         (4, wire::ack(PUBREC, 1, 0), PUBREL),
     ];
     for (before, last, confirmation) in cases {
-        let packets = heard_after_a_failure(&session[..before], last).await;
+        let packets = heard_after_a_failure(&session[..before], Failure::Now, last).await;
         assert!(
             !packets.contains(&confirmation),
             "{confirmation:#x} behind {before} packets: {packets:x?}"
+        );
+    }
+}
+
+/// What a client is told whose connection has no other reason to notice that the store failed.
+#[tokio::test]
+async fn nothing_that_a_failed_store_refuses_is_confirmed() {
+    let connect = wire::Connect {
+        version: V311,
+        client_id: "c",
+        clean_start: true,
+        keep_alive: 0,
+        will: None,
+        properties: Vec::new(),
+    };
+    let connected = (connect.encode(), &[CONNACK][..]);
+    let publish = |qos| {
+        // It is retained, so it has to be kept.
+        let publish = wire::Publish {
+            dup: false,
+            qos,
+            retain: true,
+            topic: "t",
+            id: 7,
+            properties: &[],
+            payload: b"x",
+        };
+        publish.encode(V311)
+    };
+    let subscribe = wire::subscribe(V311, 1, &[("other", 1)], &[]);
+    let cases = [
+        (publish(1), PUBACK),
+        (publish(2), PUBREC),
+        // A packet that hands over what was published before.
+        ([publish(1), subscribe].concat(), PUBACK),
+    ];
+    for (last, confirmation) in cases {
+        let before = slice::from_ref(&connected);
+        let packets = heard_after_a_failure(before, Failure::Before, last).await;
+        assert!(
+            !packets.contains(&confirmation),
+            "{confirmation:#x}: {packets:x?}"
         );
     }
 }
