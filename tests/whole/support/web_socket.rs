@@ -1,14 +1,11 @@
 //! WebSocket byte by byte, for what no proper client sends.
 
 use std::{
-    io::{ErrorKind, Read, Write},
+    io::{Read, Write},
     net::{SocketAddr, TcpStream},
 };
 
-use crate::support::{
-    wait::PATIENCE,
-    wire::{self, Packet},
-};
+use crate::support::wire::{self, Packet};
 
 /// The opcodes of frames, with the bit of a message's last frame.
 pub(crate) const BINARY: u8 = 0x82;
@@ -150,19 +147,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// Reads what comes next; false at the end of the connection.
     #[track_caller]
     fn fill(&mut self) -> bool {
-        let mut buffer = [0; 16 * 1024];
-        match self.stream.read(&mut buffer) {
-            Ok(0) => false,
-            Ok(count) => {
-                self.input.extend_from_slice(&buffer[..count]);
-                true
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                panic!("the gateway neither answered nor closed the connection in {PATIENCE:?}")
-            }
-            // A reset is a close.
-            Err(_) => false,
-        }
+        wire::read_more(&mut self.stream, &mut self.input)
     }
 }
 

@@ -128,19 +128,7 @@ impl<S: Read + Write> Wire<S> {
     /// Reads what comes next; false at the end of the connection.
     #[track_caller]
     pub(crate) fn fill(&mut self) -> bool {
-        let mut buffer = [0; 16 * 1024];
-        match self.stream.read(&mut buffer) {
-            Ok(0) => false,
-            Ok(count) => {
-                self.input.extend_from_slice(&buffer[..count]);
-                true
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                panic!("the gateway neither answered nor closed the connection in {PATIENCE:?}")
-            }
-            // A reset is a close.
-            Err(_) => false,
-        }
+        read_more(&mut self.stream, &mut self.input)
     }
 }
 
@@ -153,6 +141,27 @@ pub(crate) fn patient(stream: &TcpStream) {
     stream
         .set_write_timeout(Some(PATIENCE))
         .expect("a socket option");
+}
+
+/// Adds to `input` what comes next on a connection; false at its end.
+///
+/// # Panics
+/// A [`patient`] stream has waited in vain.
+#[track_caller]
+pub(crate) fn read_more(stream: &mut impl Read, input: &mut Vec<u8>) -> bool {
+    let mut buffer = [0; 16 * 1024];
+    match stream.read(&mut buffer) {
+        Ok(0) => false,
+        Ok(count) => {
+            input.extend_from_slice(&buffer[..count]);
+            true
+        }
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            panic!("the gateway neither answered nor closed the connection in {PATIENCE:?}")
+        }
+        // A reset is a close.
+        Err(_) => false,
+    }
 }
 
 /// Takes the first packet off `input`, when it is there whole.

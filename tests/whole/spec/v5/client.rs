@@ -4,7 +4,7 @@ mod steps;
 
 use std::{
     collections::{HashMap, VecDeque},
-    io::{ErrorKind, Read, Write},
+    io::Write,
     net::TcpStream,
 };
 
@@ -12,7 +12,7 @@ use super::{
     build::Connect,
     read::{self, ConnAck, Packet},
 };
-use crate::support::{gateway::Gateway, wait::PATIENCE};
+use crate::support::{gateway::Gateway, wire};
 
 /// A connection to the gateway.
 pub(super) struct Client {
@@ -32,13 +32,7 @@ impl Client {
     /// Opens a connection and sends nothing.
     pub(super) fn open(gateway: &Gateway) -> Self {
         let stream = TcpStream::connect(gateway.address()).expect("the gateway takes connections");
-        stream.set_nodelay(true).expect("a socket option");
-        stream
-            .set_read_timeout(Some(PATIENCE))
-            .expect("a socket option");
-        stream
-            .set_write_timeout(Some(PATIENCE))
-            .expect("a socket option");
+        wire::patient(&stream);
         Self {
             stream,
             input: Vec::new(),
@@ -140,19 +134,7 @@ impl Client {
     /// Reads what comes next; false at the end of the connection.
     #[track_caller]
     fn fill(&mut self) -> bool {
-        let mut buffer = [0; 16 * 1024];
-        match self.stream.read(&mut buffer) {
-            Ok(0) => false,
-            Ok(count) => {
-                self.input.extend_from_slice(&buffer[..count]);
-                true
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                panic!("the gateway neither answered nor closed the connection in {PATIENCE:?}")
-            }
-            // A reset is a close.
-            Err(_) => false,
-        }
+        wire::read_more(&mut self.stream, &mut self.input)
     }
 
     /// The next packet, which has to come.
