@@ -21,6 +21,12 @@ impl Name {
         named.map(|(_, value)| value.as_str())
     }
 
+    /// The same with special characters escaped, as policies of AWS IoT see them ("Using X.509
+    /// certificate policy variables" in its developer guide).
+    pub(crate) fn escaped_values(&self, attribute: NameAttribute) -> impl Iterator<Item = String> {
+        self.values(attribute).map(escaped)
+    }
+
     pub(super) fn read(name: &X509Name<'_>) -> Name {
         let known = name.iter_attributes().filter_map(|attribute| {
             let kind = NameAttribute::from_oid(attribute.attr_type())?;

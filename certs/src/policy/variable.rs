@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use crate::{
-    certificate::{Certificate, NameAttribute},
+    certificate::{AlternativeNames, Certificate, Name, NameAttribute},
     document,
     policy::Connection,
 };
@@ -44,7 +44,8 @@ pub(super) enum Key {
 pub(super) enum Field {
     Subject(NameAttribute),
     Issuer(NameAttribute),
-    Alternative(Alternative),
+    SubjectAlternative(Alternative),
+    IssuerAlternative(Alternative),
 }
 
 /// A kind of alternative name.
@@ -101,7 +102,7 @@ const ALTERNATIVES: [(&str, Alternative); 5] = [
 ];
 
 /// Names of AWS that nothing here can answer, and why.
-const ELSEWHERE: [(&str, &str); 5] = [
+const ELSEWHERE: [(&str, &str); 4] = [
     (
         "iot:LastWillTopic",
         "whether a will may be published is up to iot:Publish on its topic",
@@ -113,10 +114,6 @@ const ELSEWHERE: [(&str, &str); 5] = [
     (
         "iot:Certificate.AvailableKeys",
         "AWS does not say in which form it has the names",
-    ),
-    (
-        "iot:Certificate.Issuer.AlternativeName.",
-        "the gateway does not look at the issuer's alternative names",
     ),
     (
         "cognito-identity.amazonaws.com:",
@@ -244,7 +241,10 @@ impl Key {
 impl Field {
     fn parse(path: &str) -> Option<Field> {
         if let Some(kind) = without_prefix(path, "Subject.AlternativeName.") {
-            return find(&ALTERNATIVES, kind).map(|(_, kind)| Field::Alternative(kind));
+            return find(&ALTERNATIVES, kind).map(|(_, kind)| Field::SubjectAlternative(kind));
+        }
+        if let Some(kind) = without_prefix(path, "Issuer.AlternativeName.") {
+            return find(&ALTERNATIVES, kind).map(|(_, kind)| Field::IssuerAlternative(kind));
         }
         if let Some(attribute) = without_prefix(path, "Subject.") {
             return find(&NAME_ATTRIBUTES, attribute).map(|(_, name)| Field::Subject(name));
@@ -253,28 +253,38 @@ impl Field {
         find(&NAME_ATTRIBUTES, attribute).map(|(_, name)| Field::Issuer(name))
     }
 
-    fn values<'a>(&self, certificate: &'a Certificate) -> Vec<Cow<'a, str>> {
-        let names = certificate.alternative_names();
-        let alternatives = match self {
-            Field::Subject(attribute) => return collect(certificate.subject().values(*attribute)),
-            Field::Issuer(attribute) => return collect(certificate.issuer().values(*attribute)),
-            Field::Alternative(Alternative::IpAddress) => {
+    /// Its values, of which there may be none.
+    fn values<'a>(self, certificate: &'a Certificate) -> Vec<Cow<'a, str>> {
+        let escaped = |name: &Name, attribute| -> Vec<_> {
+            let values = name.escaped_values(attribute).take(MAX_VALUES);
+            values.map(Cow::Owned).collect()
+        };
+        match self {
+            Field::Subject(attribute) => escaped(certificate.subject(), attribute),
+            Field::Issuer(attribute) => escaped(certificate.issuer(), attribute),
+            Field::SubjectAlternative(kind) => kind.values(certificate.alternative_names()),
+            Field::IssuerAlternative(kind) => kind.values(certificate.issuer_alternative_names()),
+        }
+    }
+}
+
+impl Alternative {
+    fn values(self, names: &AlternativeNames) -> Vec<Cow<'_, str>> {
+        let texts = match self {
+            Alternative::IpAddress => {
                 let addresses = names.ip_addresses.iter().take(MAX_VALUES);
                 return addresses
                     .map(|address| address.to_string().into())
                     .collect();
             }
-            Field::Alternative(Alternative::Rfc822Name) => &names.rfc822_names,
-            Field::Alternative(Alternative::DnsName) => &names.dns_names,
-            Field::Alternative(Alternative::DirectoryName) => &names.directory_names,
-            Field::Alternative(Alternative::Uri) => &names.uris,
+            Alternative::Rfc822Name => &names.rfc822_names,
+            Alternative::DnsName => &names.dns_names,
+            Alternative::DirectoryName => &names.directory_names,
+            Alternative::Uri => &names.uris,
         };
-        collect(alternatives.iter().map(String::as_str))
+        let texts = texts.iter().take(MAX_VALUES);
+        texts.map(|text| text.as_str().into()).collect()
     }
-}
-
-fn collect<'a>(values: impl Iterator<Item = &'a str>) -> Vec<Cow<'a, str>> {
-    values.take(MAX_VALUES).map(Cow::Borrowed).collect()
 }
 
 fn find<T: Clone>(table: &[(&'static str, T)], name: &str) -> Option<(&'static str, T)> {

@@ -148,7 +148,7 @@ fn wrong_statements_are_refused_with_the_reason() {
             "from `.0` to `.4`",
         ),
         (
-            r#""Resource": "arn:aws:iot:a:123456789012:topic/${iot:Certificate.Issuer.AlternativeName.DNSName}""#,
+            r#""Resource": "arn:aws:iot:a:123456789012:topic/${iot:Certificate.AvailableKeys}""#,
             "cannot be decided here",
         ),
         (

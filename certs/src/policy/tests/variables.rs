@@ -56,6 +56,86 @@ fn variables_stand_for_what_is_known_of_the_connection() {
     }
 }
 
+/// The certificate in "Using X.509 certificate policy variables".
+#[test]
+fn the_certificate_of_awss_example_has_the_values_that_are_said_of_it() {
+    let pem = include_str!("../../../testdata/aws-example.pem");
+    let (_, shown) = Certificate::read_pem(pem).unwrap().swap_remove(0);
+    let connection = Connection {
+        certificate: Some(&shown),
+        ..Connection::default()
+    };
+    let (subject, issuer) = (
+        "iot:Certificate.Subject.AlternativeName",
+        "iot:Certificate.Issuer.AlternativeName",
+    );
+    for (names, kind, value) in [
+        (subject, "DNSName", "example.com"),
+        (subject, "RFC822Name", "device1@example.com"),
+        (
+            subject,
+            "UniformResourceIdentifier",
+            "ResourceIdentifier001",
+        ),
+        (subject, "IPAddress", "1.2.3.4"),
+        (
+            subject,
+            "DirectoryName",
+            "cn=LightBulbCert,ou=SmartHome,o=IoT,c=US",
+        ),
+        (issuer, "DNSName", "issuer.com"),
+        (
+            issuer,
+            "DirectoryName",
+            r"cn=Primary Issuer CA,ou=IoT Devices,o=Issuer\, Inc.,c=US",
+        ),
+    ] {
+        let variable = format!("{names}.{kind}");
+        let value = value.replace('\\', r"\\");
+        let condition =
+            format!(r#", "Condition": {{"StringEquals": {{"{variable}": "{value}"}}}}"#);
+        let statement = statement("Allow", "iot:Publish", "topic/*", &condition);
+        assert!(
+            allows(&statement, &connection, Action::Publish, "x"),
+            "{variable}"
+        );
+    }
+    let number = "10525622389124227206";
+    assert!(is(&connection, "iot:Certificate.SerialNumber", number));
+}
+
+#[test]
+fn special_characters_in_names_of_certificates_are_escaped() {
+    let shown = certificate(
+        r#"a,b\c"d;e<f>g"#,
+        ["Amazon.com Inc. L=Seattle", "AnyCompany"],
+    );
+    let connection = Connection {
+        certificate: Some(&shown),
+        ..Connection::default()
+    };
+    for (variable, value) in [
+        (
+            "iot:Certificate.Subject.Organization",
+            r"Amazon.com Inc. L\=Seattle",
+        ),
+        (
+            "iot:Certificate.Issuer.Organization",
+            r"Amazon.com Inc. L\=Seattle",
+        ),
+        (
+            "iot:Certificate.Subject.CommonName",
+            r#"a\,b\\c\"d\;e\<f\>g"#,
+        ),
+    ] {
+        assert!(is(&connection, variable, value), "{variable}");
+    }
+    let condition = r#", "Condition": {"ForAnyValue:StringEquals": {
+        "iot:Certificate.Issuer.Organization.List": "Amazon.com Inc. L\\=Seattle"}}"#;
+    let statement = statement("Allow", "iot:Publish", "topic/*", condition);
+    assert!(allows(&statement, &connection, Action::Publish, "x"));
+}
+
 #[test]
 fn a_variable_without_a_value_matches_nothing_not_even_itself() {
     let own = thing("lamp", None, &[("empty", "")]);
