@@ -102,7 +102,11 @@ const ALTERNATIVES: [(&str, Alternative); 5] = [
 ];
 
 /// Names of AWS that nothing here can answer, and why.
-const ELSEWHERE: [(&str, &str); 4] = [
+const ELSEWHERE: [(&str, &str); 5] = [
+    (
+        "iot:Thing.",
+        "AWS knows it in some examples only; it would be `iot:Connection.Thing.ThingName`",
+    ),
     (
         "iot:LastWillTopic",
         "whether a will may be published is up to iot:Publish on its topic",

@@ -157,6 +157,10 @@ fn wrong_statements_are_refused_with_the_reason() {
         ),
         (
             r#""Resource": "arn:aws:iot:a:123456789012:topic/${iot:Thing.ThingName}""#,
+            "it would be `iot:Connection.Thing.ThingName`",
+        ),
+        (
+            r#""Resource": "arn:aws:iot:a:123456789012:topic/${iot:Thing}""#,
             "nothing here is called",
         ),
         (
