@@ -17,8 +17,8 @@ pub struct Permissions {
     policies: Box<[Arc<Policy>]>,
     /// The statements that hold; those that deny come first.
     rules: Box<[Rule]>,
-    /// The statements whose condition does not hold, with the index of the condition.
-    idle: Box<[(Place, u32)]>,
+    /// The statements that would allow something if their conditions held.
+    idle: Box<[Idle]>,
 }
 
 /// A statement that holds.
@@ -29,6 +29,14 @@ struct Rule {
     /// One for each resource of the statement.
     targets: Arc<[Target]>,
     place: Place,
+}
+
+/// A statement whose conditions do not all hold.
+#[derive(Debug)]
+struct Idle {
+    rule: Rule,
+    /// The indices of those that do not.
+    conditions: Box<[u32]>,
 }
 
 /// Where a statement stands.
@@ -57,19 +65,20 @@ pub enum Decision {
     },
     /// No statement allows it.
     NotAllowed {
-        /// The statements that would allow it but for one thing.
+        /// The statements that come near to allowing it.
         near: Vec<NearMiss>,
     },
 }
 
-/// A statement that would allow something but for one thing.
+/// A statement that comes near to allowing something: it names the action, or it lacks nothing
+/// else.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct NearMiss {
     /// The policy's name.
     pub policy: String,
     /// The statement's number in its policy, from 1, and its `Sid` if it has one.
     pub statement: String,
-    /// What is missing: the action, the resource or a condition.
+    /// What is missing: the action, or the resource and the conditions.
     pub reason: String,
 }
 
@@ -87,15 +96,19 @@ impl Permissions {
             if statement.actions.is_empty() {
                 continue;
             }
-            let conditions = &mut statement.conditions.iter();
-            match conditions.position(|condition| !condition.holds(connection)) {
-                Some(condition) => idle.push((place, narrow(condition))),
-                None => rules.push(Rule {
-                    effect: statement.effect,
-                    actions: statement.actions,
-                    targets: statement.targets(connection, scope),
-                    place,
-                }),
+            let conditions = statement.failing(connection);
+            if !conditions.is_empty() && statement.effect == Effect::Deny {
+                continue;
+            }
+            let rule = Rule {
+                effect: statement.effect,
+                actions: statement.actions,
+                targets: statement.targets(connection, scope),
+                place,
+            };
+            match conditions.is_empty() {
+                true => rules.push(rule),
+                false => idle.push(Idle { rule, conditions }),
             }
         }
         rules.sort_by_key(|rule| rule.effect != Effect::Deny);
@@ -137,36 +150,42 @@ impl Permissions {
     }
 
     fn near(&self, action: Action, resource: &str) -> Vec<NearMiss> {
-        let rules = self.rules.iter().filter_map(|rule| {
+        let allowing = self.rules.iter();
+        let allowing = allowing.filter(|rule| rule.effect == Effect::Allow);
+        let holding = allowing.map(|rule| (rule, &[][..]));
+        let idle = self.idle.iter().map(|idle| (&idle.rule, &*idle.conditions));
+        let near = holding.chain(idle).filter_map(|(rule, conditions)| {
             let (policy, statement) = self.name(rule.place);
-            let reason = match (rule.effect, rule.actions.contain(action)) {
-                (Effect::Deny, _) => return None,
-                (Effect::Allow, true) => self.other_resources(rule, action, resource),
-                (Effect::Allow, false) if rule.is_about(action, resource) => {
-                    format!("its actions do not include `{}`", action.name())
-                }
-                (Effect::Allow, false) => return None,
-            };
             Some(NearMiss {
                 policy,
                 statement,
-                reason,
+                reason: self.missing(rule, conditions, action, resource)?,
             })
         });
-        let idle = self.idle.iter().filter_map(|(place, condition)| {
-            let statement = self.statement(*place)?;
-            if statement.effect == Effect::Deny || !statement.actions.contain(action) {
-                return None;
-            }
-            let condition = statement.conditions.get(*condition as usize)?;
-            let (policy, statement) = self.name(*place);
-            Some(NearMiss {
-                policy,
-                statement,
-                reason: format!("its condition {} does not hold", condition.text()),
-            })
+        near.collect()
+    }
+
+    /// What a statement lacks to allow `action` on `resource`, if it comes near to it.
+    fn missing(
+        &self,
+        rule: &Rule,
+        conditions: &[u32],
+        action: Action,
+        resource: &str,
+    ) -> Option<String> {
+        let is_about = rule.is_about(action, resource);
+        if !rule.actions.contain(action) {
+            return (is_about && conditions.is_empty())
+                .then(|| format!("its actions do not include `{}`", action.name()));
+        }
+        let others = (!is_about).then(|| self.other_resources(rule, action, resource));
+        let failing = conditions.iter().filter_map(|index| {
+            let statement = self.statement(rule.place)?;
+            let condition = statement.conditions.get(*index as usize)?;
+            Some(format!("its condition {} does not hold", condition.text()))
         });
-        rules.chain(idle).collect()
+        let reasons: Vec<_> = others.into_iter().chain(failing).collect();
+        Some(reasons.join("; "))
     }
 
     /// Why the resources of `rule` are others.
@@ -177,9 +196,13 @@ impl Permissions {
         let resource = action.kind().resource(resource);
         let texts = texts.join(", ");
         let mut reason = format!("`{resource}` is none of its resources: {texts}");
+        let mut targets = rule.targets.iter();
+        if targets.any(|target| *target == Target::Foreign) {
+            reason += "; those of other regions or accounts than the configured ones do not count";
+        }
         for target in rule.targets.iter() {
-            if let Target::NoValue(variable) = target {
-                reason += &format!("; there is no value to put in for `${{{variable}}}`");
+            if let Target::Unresolved(variable) = target {
+                reason += &format!("; {variable}");
             }
         }
         reason
@@ -214,6 +237,13 @@ impl Rule {
 }
 
 impl Statement {
+    /// The indices of the conditions that do not hold on `connection`.
+    fn failing(&self, connection: &Connection<'_>) -> Box<[u32]> {
+        let conditions = self.conditions.iter().enumerate();
+        let failing = conditions.filter(|(_, condition)| !condition.holds(connection));
+        failing.map(|(index, _)| narrow(index)).collect()
+    }
+
     /// What its resources are on `connection`, one for each.
     fn targets(&self, connection: &Connection<'_>, scope: &Scope) -> Arc<[Target]> {
         // A value that might mean more than it should can do so in an `Allow` only.
@@ -227,7 +257,7 @@ impl Statement {
             _ => {
                 let target = |resource: &Resource| match resource.is_in(scope) {
                     true => resource.target(connection, taken),
-                    false => Target::Nothing,
+                    false => Target::Foreign,
                 };
                 self.resources.iter().map(target).collect()
             }

@@ -5,7 +5,7 @@ use crate::{
     policy::{
         Connection,
         pattern::Pattern,
-        template::{Syntax, Template, Values},
+        template::{Syntax, Template, Unresolved, Values},
     },
 };
 
@@ -66,8 +66,10 @@ pub(super) enum Target {
     Whole(Pattern),
     /// Nothing that is here.
     Nothing,
-    /// Nothing, because this variable has no value that can be put in.
-    NoValue(Box<str>),
+    /// Nothing, because it is of another region or account.
+    Foreign,
+    /// Nothing, because a variable has no value that is put in.
+    Unresolved(Unresolved),
 }
 
 const KINDS: [(&str, Option<Kind>); 20] = [
@@ -160,7 +162,7 @@ impl Resource {
             Name::Any => Ok(Target::Anything),
             Name::Elsewhere => Ok(Target::Nothing),
         };
-        target.unwrap_or_else(|variable| Target::NoValue(variable.into()))
+        target.unwrap_or_else(Target::Unresolved)
     }
 }
 
@@ -250,7 +252,7 @@ impl Target {
             Target::Anything => true,
             Target::Of(own, pattern) => *own == kind && pattern.matches(name),
             Target::Whole(pattern) => pattern.matches(&kind.resource(name)),
-            Target::Nothing | Target::NoValue(_) => false,
+            Target::Nothing | Target::Foreign | Target::Unresolved(_) => false,
         }
     }
 }

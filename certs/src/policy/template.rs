@@ -1,5 +1,7 @@
 //! Texts with wildcards and variables, as they stand in a policy.
 
+use std::fmt;
+
 use crate::policy::{
     Connection,
     pattern::{Part, Pattern},
@@ -35,6 +37,15 @@ pub(super) enum Values {
     Plain,
     /// All.
     All,
+}
+
+/// A variable without a value that is put in.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Unresolved {
+    /// The name that it was written with.
+    name: Box<str>,
+    /// Whether it has a value, which is not taken.
+    has_value: bool,
 }
 
 /// What is special in a text.
@@ -85,15 +96,22 @@ impl Template {
         self.0.iter().any(is_variable)
     }
 
-    /// The pattern that it is on `connection`, or the name of a variable without a value.
+    /// The pattern that it is on `connection`, or a variable that has no value there.
     pub(super) fn resolve(
         &self,
         connection: &Connection<'_>,
         taken: Values,
-    ) -> Result<Pattern, &str> {
+    ) -> Result<Pattern, Unresolved> {
         let mut values = Vec::new();
         for (name, variable) in self.variables() {
-            values.push(taken.value(variable, connection).ok_or(name)?);
+            let value = taken.value(variable, connection);
+            values.push(value.ok_or_else(|| {
+                let value = variable.value(connection);
+                Unresolved {
+                    name: name.into(),
+                    has_value: value.is_some_and(|value| !value.is_empty()),
+                }
+            })?);
         }
         let mut values = values.iter();
         Ok(Pattern::new(self.0.iter().map(|piece| match piece {
@@ -134,6 +152,20 @@ impl Values {
         let is_plain = value.chars().nth(MAX_VALUE).is_none() && !value.contains(SPECIAL);
         let is_taken = !value.is_empty() && (is_plain || self == Values::All);
         is_taken.then(|| value.into_owned())
+    }
+}
+
+impl fmt::Display for Unresolved {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Unresolved { name, has_value } = self;
+        match has_value {
+            false => write!(formatter, "there is no value to put in for `${{{name}}}`"),
+            true => write!(
+                formatter,
+                "the value of `${{{name}}}` is not put in: it has more than {MAX_VALUE} \
+                 characters or one of `* $ + ? #`"
+            ),
+        }
     }
 }
 
