@@ -1,21 +1,23 @@
 //! `perennial policy`: what policies decide, and why.
 
+mod answer;
+
 use std::{fmt, net::IpAddr, path::PathBuf, sync::Arc};
 
 use clap::{Args, Subcommand};
 use perennial::config::Model;
 use perennial_certs::{
-    Action, CertificateStatus, Connection, Decision, Identity, Permissions, Policy, Principal,
-    Problem, Registry, RegistryError, Scope, Thing, ThingName,
+    Action, AttachedCertificate, CertificateStatus, Connection, Identity, Permissions, Policy,
+    Principal, Problem, Registry, RegistryError, Scope, Thing, ThingName,
 };
-use serde::Serialize;
+use perennial_rules::{TopicFilter, TopicName};
 
+use self::answer::Answer;
 use super::{
     Failure,
     certs::usable,
     files, json, print,
     site::{Site, SiteArgs, the_thing},
-    table::shown,
 };
 
 #[derive(Debug, Subcommand)]
@@ -40,7 +42,7 @@ pub(crate) struct TestArgs {
     /// The client id, topic, topic filter or thing that it is about
     #[arg(long, value_name = "RESOURCE")]
     resource: String,
-    /// The client id of the connection [default: the thing's name]
+    /// The client id of the connection [default: the thing's name; of Connect the resource]
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
     /// Where the connection comes from
@@ -95,15 +97,10 @@ fn test(args: &TestArgs) -> Result<(), Failure> {
             site.directory.subscriptions().display()
         )));
     }
-    if args.resource.starts_with("arn:") {
-        let problem =
-            "the resource is the client id, topic, topic filter or thing itself, not its ARN";
-        return Err(Failure::Asked(problem.to_owned()));
-    }
+    let client_id = args.asked()?;
     let registry = site.registry()?;
     let thing = the_thing(&registry, &args.thing)?;
     let identity = identity(args, &site, &registry, thing)?;
-    let client_id = args.client_id.as_deref().unwrap_or(thing.name.as_str());
     let is_discovery = args.action == Action::Discover;
     let connection = Connection {
         client_id: (!is_discovery).then_some(client_id),
@@ -121,23 +118,37 @@ fn test(args: &TestArgs) -> Result<(), Failure> {
         account: site.access.account.clone(),
     };
     let policies = registry.policies_of(&identity, Some(thing), !is_discovery);
-    let decision =
-        Permissions::new(&policies, &connection, &scope).decide(args.action, &args.resource);
+    let permissions = Permissions::new(&policies, &connection, &scope);
 
-    let mut answer = Answer::new(args, &policies, decision);
+    let mut answer = Answer::new(args, &policies);
+    answer.decide(permissions.decide(args.action, &args.resource));
+    if args.action == Action::RetainPublish {
+        let decision = permissions.decide(Action::Publish, &args.resource);
+        answer.require("it may not publish there at all", decision);
+    }
+    if !is_discovery && args.action != Action::Connect {
+        let decision = permissions.decide(Action::Connect, client_id);
+        answer.require(&format!("it may not connect as {client_id}"), decision);
+    }
     if thing.is_disabled {
         answer.overrule(format!(
             "{} is disabled and cannot connect at all",
             thing.name
         ));
     }
+    if is_discovery && args.resource != thing.name.as_str() {
+        answer.overrule(format!("nobody but {} learns about it", args.resource));
+    }
     if let Err(refusal) = identity.thing(client_id, site.access.client_id)
         && !is_discovery
     {
-        answer.overrule(format!(
-            "it cannot connect as {}: {refusal}",
-            shown(client_id)
-        ));
+        answer.overrule(format!("it cannot connect as {client_id}: {refusal}"));
+    }
+    if args.certificate.is_none() && has_own_policies(thing) {
+        answer.note(
+            "it has several certificates, whose own policies are left out: choose one with \
+             `--certificate`",
+        );
     }
     match args.json {
         true => print(&json(&answer)?)?,
@@ -147,6 +158,51 @@ fn test(args: &TestArgs) -> Result<(), Failure> {
         true => Ok(()),
         false => Err(Failure::NotAllowed),
     }
+}
+
+impl TestArgs {
+    /// The client id of the connection, if there is something that can be asked.
+    fn asked(&self) -> Result<&str, Failure> {
+        let resource = self.resource.as_str();
+        if resource.starts_with("arn:") {
+            let problem = "the resource is the client id, topic, topic filter or thing itself, \
+                           not its ARN";
+            return Err(Failure::Asked(problem.to_owned()));
+        }
+        let problem = match self.action {
+            Action::Publish | Action::RetainPublish | Action::Receive => {
+                let name = TopicName::parse(resource);
+                name.err().map(|problem| problem.to_string())
+            }
+            Action::Subscribe => {
+                let filter = TopicFilter::parse(resource);
+                filter.err().map(|problem| problem.to_string())
+            }
+            Action::Discover => {
+                let name = resource.parse::<ThingName>();
+                name.err().map(|problem| problem.to_string())
+            }
+            Action::Connect => match &self.client_id {
+                Some(other) if other != resource => {
+                    let problem = "the resource of Connect is the client id: `--client-id` is \
+                                   another one";
+                    Some(problem.to_owned())
+                }
+                _ => return Ok(resource),
+            },
+        };
+        match problem {
+            Some(problem) => Err(Failure::Asked(problem)),
+            None => Ok(self.client_id.as_deref().unwrap_or(self.thing.as_str())),
+        }
+    }
+}
+
+/// Whether a thing may come in with one of several certificates that have policies.
+fn has_own_policies(thing: &Thing) -> bool {
+    let is_active = |attached: &&AttachedCertificate| attached.status == CertificateStatus::Active;
+    let active = || thing.certificates.iter().filter(is_active);
+    active().count() > 1 && active().any(|attached| !attached.policies.is_empty())
 }
 
 /// Who asks: the thing with the certificate that is given, or else with the one that it has.
@@ -187,83 +243,6 @@ fn action(text: &str) -> Result<Action, String> {
         let names: Vec<_> = Action::ALL.iter().map(|action| action.name()).collect();
         format!("there are: {}", names.join(", "))
     })
-}
-
-/// A decision, for people and programs.
-#[derive(Debug, Serialize)]
-struct Answer {
-    allowed: bool,
-    action: &'static str,
-    resource: String,
-    thing: String,
-    /// The policies that were asked.
-    policies: Vec<String>,
-    /// The policy that decides, if one does.
-    policy: Option<String>,
-    /// The statement that decides, if one does.
-    statement: Option<String>,
-    /// Why it is so, a line each.
-    reasons: Vec<String>,
-}
-
-impl Answer {
-    fn new(args: &TestArgs, policies: &[Arc<Policy>], decision: Decision) -> Self {
-        let (allowed, decided, reasons) = match decision {
-            Decision::Allowed { policy, statement } => {
-                let reason = format!("statement {statement} of {policy} allows it");
-                (true, Some((policy, statement)), vec![reason])
-            }
-            Decision::Denied { policy, statement } => {
-                let reason = format!("statement {statement} of {policy} denies it");
-                (false, Some((policy, statement)), vec![reason])
-            }
-            Decision::NotAllowed { near } => {
-                let reasons = near.into_iter().map(|near| {
-                    let (policy, statement, reason) = (near.policy, near.statement, near.reason);
-                    format!("statement {statement} of {policy}: {reason}")
-                });
-                let mut reasons: Vec<_> = reasons.collect();
-                if reasons.is_empty() {
-                    reasons.push("no statement is about it".to_owned());
-                }
-                (false, None, reasons)
-            }
-        };
-        let (policy, statement) = decided.unzip();
-        Self {
-            allowed,
-            action: args.action.name(),
-            resource: args.resource.clone(),
-            thing: args.thing.to_string(),
-            policies: policies.iter().map(|one| one.name().to_owned()).collect(),
-            policy,
-            statement,
-            reasons,
-        }
-    }
-
-    /// Says no, whatever policies say.
-    fn overrule(&mut self, reason: String) {
-        self.allowed = false;
-        self.reasons.push(reason);
-    }
-
-    fn in_words(&self) -> String {
-        let verdict = match self.allowed {
-            true => "allowed",
-            false => "not allowed",
-        };
-        let (action, resource, thing) = (self.action, shown(&self.resource), &self.thing);
-        let mut text = format!("{verdict}: {action} on {resource} by {thing}\n");
-        for reason in &self.reasons {
-            text += &format!("  {}\n", shown(reason));
-        }
-        text += &match self.policies.is_empty() {
-            true => "No policy holds for it.\n".to_owned(),
-            false => format!("Policies that hold for it: {}\n", self.policies.join(", ")),
-        };
-        text
-    }
 }
 
 #[cfg(test)]

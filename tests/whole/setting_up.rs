@@ -3,6 +3,7 @@
 
 mod certificates;
 mod logins;
+mod policies;
 mod wrong;
 
 use std::{

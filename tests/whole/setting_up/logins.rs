@@ -140,6 +140,7 @@ fn policies_that_ask_where_from_and_which_certificate_are_told() {
     site.write(
         "policies/careful.json",
         r#"{"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": "iot:Connect", "Resource": "*"},
             {"Effect": "Allow", "Action": "iot:Publish", "Resource": "*",
              "Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}},
             {"Effect": "Allow", "Action": "iot:Receive",
