@@ -40,7 +40,7 @@ pub struct Registry {
     policies: BTreeMap<String, Arc<Policy>>,
     users: BTreeMap<String, User>,
     access_keys: BTreeMap<String, AccessKey>,
-    subscriptions: Option<SubscriptionTable>,
+    subscriptions: Option<Arc<SubscriptionTable>>,
     trust: Trust,
     /// Of this reading's users only: a password that was changed is checked again.
     verified: Verified,
@@ -89,7 +89,7 @@ impl Registry {
 
     /// The subscription table, if there is one.
     #[must_use]
-    pub fn subscriptions(&self) -> Option<&SubscriptionTable> {
+    pub fn subscriptions(&self) -> Option<&Arc<SubscriptionTable>> {
         self.subscriptions.as_ref()
     }
 

@@ -181,7 +181,9 @@ impl Hooks for Access {
         let may = match &standing.rights {
             Rights::Everything => true,
             Rights::Policies(permissions) => permissions.allows(Action::Publish, topic),
-            Rights::Table => return self.publish_by_table(client, &standing, topic),
+            Rights::Table(table) => {
+                return self.publish_by_table(client, &standing, table, topic);
+            }
             Rights::Nothing(_) => false,
         };
         if !may {
@@ -195,7 +197,7 @@ impl Hooks for Access {
         let may = match &standing.rights {
             Rights::Everything => true,
             Rights::Policies(permissions) => permissions.allows(Action::RetainPublish, topic),
-            Rights::Table => self.may_publish_by_table(&standing, topic),
+            Rights::Table(table) => table.may_publish(standing.party(), topic),
             Rights::Nothing(_) => false,
         };
         if !may {
@@ -209,7 +211,7 @@ impl Hooks for Access {
         let filter = filter.as_str();
         match &standing.rights {
             // By the table delivery decides, as on a Greengrass V1 core.
-            Rights::Everything | Rights::Table => Ok(()),
+            Rights::Everything | Rights::Table(_) => Ok(()),
             Rights::Policies(permissions) if permissions.allows(Action::Subscribe, filter) => {
                 Ok(())
             }
@@ -228,7 +230,7 @@ impl Hooks for Access {
         let may = match &standing.rights {
             Rights::Everything => true,
             Rights::Policies(permissions) => permissions.allows(Action::Receive, topic),
-            Rights::Table => self.deliver_by_table(&standing, topic, publisher),
+            Rights::Table(_) => self.deliver_by_table(client, admitted, topic, publisher),
             Rights::Nothing(_) => false,
         };
         if !may {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use perennial_broker::Client;
 use perennial_certs::{
-    self as certs, Action, CertificateStatus, Connection, Identity, Permissions, Policy, Thing,
+    self as certs, Action, CertificateStatus, Connection, Identity, Party, Permissions, Policy,
+    SubscriptionTable, Thing,
 };
 
 use super::{
@@ -32,7 +33,7 @@ pub(super) enum Rights {
     /// What its policies say.
     Policies(Permissions),
     /// What the subscription table says about its thing.
-    Table,
+    Table(Arc<SubscriptionTable>),
     /// It may not be connected, for this reason.
     Nothing(Why),
 }
@@ -89,11 +90,16 @@ impl Standing {
         self.thing.as_ref().map(|thing| thing.name.as_str())
     }
 
+    /// Who it is in a subscription table.
+    pub(super) fn party(&self) -> Party<'_> {
+        Party::Thing(self.thing_name().unwrap_or_default())
+    }
+
     /// Why it may not do what it may not do.
     pub(super) fn reason(&self) -> Why {
         match self.rights {
             Rights::Everything | Rights::Policies(_) => Why::Policy,
-            Rights::Table => Why::Subscriptions,
+            Rights::Table(_) => Why::Subscriptions,
             Rights::Nothing(why) => why,
         }
     }
@@ -111,7 +117,7 @@ fn of_known(
     if access.model == Model::Subscriptions {
         // As on a Greengrass V1 core, where devices of the group come in and nobody else.
         let thing = thing.ok_or(Why::Subscriptions)?;
-        return Ok((Some(Arc::clone(thing)), Rights::Table));
+        return Ok((Some(Arc::clone(thing)), by_table(reading)));
     }
     let certificate = match &identity.principal {
         certs::Principal::Certificate(certificate) => Some(&**certificate),
@@ -155,7 +161,7 @@ fn of_absent(access: &Access, reading: &Reading, client: &Client) -> Decided {
         .filter(|thing| !thing.is_disabled)
         .ok_or(Why::NoIdentity)?;
     if access.model == Model::Subscriptions {
-        return Ok((Some(Arc::clone(thing)), Rights::Table));
+        return Ok((Some(Arc::clone(thing)), by_table(reading)));
     }
     let mut identity = registry.supposed(thing, None);
     for certificate in &thing.certificates {
@@ -171,6 +177,17 @@ fn of_absent(access: &Access, reading: &Reading, client: &Client) -> Decided {
     };
     let permissions = Permissions::new(&policies, &connection, &access.scope);
     Ok((Some(Arc::clone(thing)), Rights::Policies(permissions)))
+}
+
+/// What the table says, by which nothing flows without an entry.
+fn by_table(reading: &Reading) -> Rights {
+    Rights::Table(
+        reading
+            .registry
+            .subscriptions()
+            .cloned()
+            .unwrap_or_default(),
+    )
 }
 
 /// What the policies say, if they let the client connect.

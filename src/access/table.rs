@@ -1,12 +1,15 @@
 //! What things may do by the subscription table of a Greengrass V1 group.
 
+use std::sync::Arc;
+
 use perennial_broker::{Client, Intakes, Peer, Reason, Version};
-use perennial_certs::{Action, Party, Registry};
+use perennial_certs::{Action, Party, Registry, SubscriptionTable};
 use perennial_rules::TopicName;
 use tracing::warn;
 
 use super::{
     Access, admitted,
+    principals::Admitted,
     standing::{Rights, Standing},
 };
 use crate::ingest::Ingest;
@@ -20,12 +23,11 @@ impl Access {
         &self,
         client: &Client,
         standing: &Standing,
+        table: &SubscriptionTable,
         topic: &TopicName,
     ) -> Result<Intakes, Reason> {
-        let registry = self.registry();
-        let table = registry.subscriptions();
-        let source = Party::Thing(standing.thing_name().unwrap_or_default());
-        let Some(table) = table.filter(|table| table.may_publish(source, topic)) else {
+        let source = standing.party();
+        if !table.may_publish(source, topic) {
             let reason = self.refuse(client, standing, Action::Publish, topic);
             // A Greengrass V1 core takes what it has no entry for and gives it to nobody; below
             // MQTT 5 the only refusal would be to close the connection.
@@ -33,43 +35,32 @@ impl Access {
                 Version::V5 => Err(reason),
                 _ => Ok(Intakes::new()),
             };
-        };
+        }
         Ok(self.ingest.intakes(topic, |contract| {
             table.permits(source, topic, connector(contract))
         }))
     }
 
-    /// Whether a thing has an entry to publish to `topic`.
-    pub(super) fn may_publish_by_table(&self, standing: &Standing, topic: &TopicName) -> bool {
-        let source = Party::Thing(standing.thing_name().unwrap_or_default());
-        let registry = self.registry();
-        let table = registry.subscriptions();
-        table.is_some_and(|table| table.may_publish(source, topic))
-    }
-
-    /// Whether the thing that `standing` is about gets what `publisher` publishes to `topic`.
+    /// Whether `client`, who is `target`, gets what `publisher` publishes to `topic`.
     pub(super) fn deliver_by_table(
         &self,
-        standing: &Standing,
+        client: &Client,
+        target: &Admitted,
         topic: &TopicName,
         publisher: Option<&Client>,
     ) -> bool {
-        let registry = self.registry();
-        let Some(table) = registry.subscriptions() else {
+        let (target, source) = self.by_one_reading(client, target, publisher);
+        let Rights::Table(table) = &target.rights else {
             return false;
         };
-        let target = Party::Thing(standing.thing_name().unwrap_or_default());
+        let target = target.party();
         let Some(publisher) = publisher else {
             // Who has published it is forgotten, so anybody may have.
             return table.may_receive(topic, target);
         };
-        if let Some(admitted) = admitted(publisher) {
-            let standing = admitted.standing(self, publisher);
-            return match &standing.rights {
-                Rights::Table => {
-                    let source = Party::Thing(standing.thing_name().unwrap_or_default());
-                    table.permits(source, topic, target)
-                }
+        if let Some(source) = source {
+            return match &source.rights {
+                Rights::Table(_) => table.permits(source.party(), topic, target),
                 Rights::Everything | Rights::Policies(_) => true,
                 Rights::Nothing(_) => false,
             };
@@ -82,6 +73,26 @@ impl Access {
         }
         // The will of a thing that has been away since an earlier run.
         table.permits(Party::Thing(&publisher.id), topic, target)
+    }
+
+    /// What `client`, who is `target`, and who publishes to it may do by the same reading.
+    fn by_one_reading(
+        &self,
+        client: &Client,
+        target: &Admitted,
+        publisher: Option<&Client>,
+    ) -> (Arc<Standing>, Option<Arc<Standing>>) {
+        let source = publisher.and_then(|publisher| Some((admitted(publisher)?, publisher)));
+        loop {
+            let target = target.standing(self, client);
+            let source = source.map(|(source, publisher)| source.standing(self, publisher));
+            if source
+                .as_ref()
+                .is_none_or(|source| source.number == target.number)
+            {
+                return (target, source);
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::{
     fs,
     net::{Ipv4Addr, SocketAddr},
     path::Path,
+    thread,
 };
 
 use bytestring::ByteString;
@@ -57,6 +58,9 @@ const CONNECTORS: &str = r#"
     filter = "kinesisfirehose/message"
     connector = "other"
 "#;
+
+/// How often a reading takes the place of another while decisions are asked for.
+const REPLACED: usize = 20_000;
 
 /// An access directory, and what decides by it.
 struct Site {
@@ -142,6 +146,21 @@ impl Site {
     fn reload(&self) {
         let registry = Registry::load(&self.directory).unwrap();
         self.access.replace(Arc::new(registry));
+    }
+
+    /// Does `ask` while readings take each other's place, and once when they have stopped to.
+    fn while_replaced(&self, readings: [&Arc<Registry>; 2], mut ask: impl FnMut()) {
+        thread::scope(|scope| {
+            let replacing = scope.spawn(|| {
+                for reading in readings.into_iter().cycle().take(REPLACED) {
+                    self.access.replace(Arc::clone(reading));
+                }
+            });
+            while !replacing.is_finished() {
+                ask();
+            }
+            ask();
+        });
     }
 
     /// What becomes of a CONNECT.
@@ -279,6 +298,39 @@ async fn a_change_holds_for_clients_that_are_connected() {
     assert!(site.access.stays(&lamp));
     site.change("lamp", |thing| thing.certificates.clear());
     assert!(!site.access.stays(&lamp));
+}
+
+/// By the first reading it is `one/two`, by the second `two/one`, and nothing else by both.
+#[tokio::test]
+async fn a_decision_by_policies_is_that_of_one_reading() {
+    let site = Site::new("", &[]);
+    let lamp = site.device("lamp").await;
+    let reading = |begin: &str, end: &str| {
+        let own = OWN.replace(
+            "topic/${iot:Connection.Thing.ThingName}/*",
+            &format!("topic/{begin}/${{iot:Connection.Thing.Attributes[end]}}"),
+        );
+        site.write("policies/own.json", &own);
+        site.change("lamp", |thing| {
+            thing.attributes.insert("end".to_owned(), end.to_owned());
+        });
+        Arc::new(Registry::load(&site.directory).unwrap())
+    };
+    let readings = [reading("one", "two"), reading("two", "one")];
+    let publishes = |to| site.intakes(&lamp, to).is_ok();
+    let mut found = 0;
+    site.while_replaced(readings.each_ref(), || {
+        found += usize::from(publishes("one/two")) + usize::from(publishes("two/one"));
+        assert!(!publishes("one/one") && !publishes("two/two"));
+    });
+    assert!(found > 0);
+    for (reading, to) in readings.into_iter().zip(["one/two", "two/one"]) {
+        site.access.replace(reading);
+        assert!(
+            publishes(to),
+            "what is replaced decides nothing from there on"
+        );
+    }
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ pub(super) fn load(directory: &Directory) -> Result<Registry, RegistryError> {
     let things = things(directory, &names, &problems);
     let users = User::read_all(directory, &names, &problems);
     let access_keys = AccessKey::read_all(directory, &names, &problems);
-    let subscriptions = subscriptions(directory, &problems);
+    let subscriptions = subscriptions(directory, &problems).map(Arc::new);
     let trust = Trust::load(directory, &problems);
     problems.verdict()?;
 

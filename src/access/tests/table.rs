@@ -71,3 +71,29 @@ async fn by_the_subscription_table_nothing_flows_without_an_entry() {
     let connected = site.connect(&ann, Some("secret")).await;
     assert_eq!(connected.err(), Some(Reason::NotAuthorized));
 }
+
+/// Two readings that refuse the same, each for a reason of its own: what one of them knows of
+/// the things and the other of the table would let it pass.
+#[tokio::test]
+async fn a_decision_by_the_table_is_that_of_one_reading() {
+    let files = [("subscriptions.json", TABLE)];
+    let site = Site::new("model = \"subscriptions\"", &files);
+    let [lamp, meter] = [site.device("lamp").await, site.device("meter").await];
+    let told = |client: &Client| Client {
+        version: Version::V5,
+        ..client.clone()
+    };
+    for disabled in ["lamp", "meter"] {
+        let without = Arc::new(Registry::load(&site.directory).unwrap());
+        site.write("subscriptions.json", &TABLE.replace("light/+", "dark"));
+        site.change(disabled, |thing| thing.is_disabled = true);
+        let with = Arc::new(Registry::load(&site.directory).unwrap());
+        let sender = told(&lamp);
+        site.while_replaced([&without, &with], || {
+            assert!(!site.sees(&meter, "dark", Some(&lamp)));
+            assert!(disabled != "lamp" || site.intakes(&sender, "dark").is_err());
+        });
+        site.write("subscriptions.json", TABLE);
+        site.change(disabled, |thing| thing.is_disabled = false);
+    }
+}
