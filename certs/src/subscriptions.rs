@@ -84,8 +84,8 @@ impl SubscriptionTable {
         all.filter(move |(party, _)| !known(*party))
     }
 
-    /// Files an entry; whether there was none like it.
-    fn insert(&mut self, id: &str, source: Named, subject: &str, target: Named) -> bool {
+    /// Files an entry.
+    fn insert(&mut self, id: &str, source: Named, subject: &str, target: Named) {
         let source = self.make(source, id);
         let target = self.make(target, id);
         if !self.routes.contains_key(&(source, target)) {
@@ -93,7 +93,7 @@ impl SubscriptionTable {
             self.parties[target].sources.push(source);
         }
         let route = self.routes.entry((source, target)).or_default();
-        route.insert(subject)
+        route.insert(subject);
     }
 
     /// The number of a party that an entry names.

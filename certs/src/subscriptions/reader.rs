@@ -30,6 +30,8 @@ pub(super) fn read(text: &str) -> Result<SubscriptionTable, DocumentError> {
 struct Table {
     done: SubscriptionTable,
     ids: HashSet<String>,
+    /// Source, subject and target of each entry, as they were written.
+    written: HashSet<[String; 3]>,
 }
 
 /// `{"Subscriptions": [...]}`, alone or as the `Definition` of an answer of AWS.
@@ -58,9 +60,12 @@ impl<'de> Members<'de> for Document<'_> {
                 };
                 members.next_value_seed(Object(definition))
             }
-            "NextToken" => Err(A::Error::custom(
-                "`NextToken` says that the table goes on: put all of its parts together",
-            )),
+            "NextToken" => match members.next_value::<Option<IgnoredAny>>()? {
+                None => Ok(()),
+                Some(_) => Err(A::Error::custom(
+                    "`NextToken` says that the table goes on: put all of its parts together",
+                )),
+            },
             "Arn" | "CreationTimestamp" | "Id" | "Version" => {
                 members.next_value::<IgnoredAny>().map(drop)
             }
@@ -84,9 +89,9 @@ impl<'de> Members<'de> for Document<'_> {
 struct EntryReader<'t> {
     table: &'t RefCell<Table>,
     id: Option<String>,
-    source: Option<Named>,
+    source: Option<(String, Named)>,
     subject: Option<String>,
-    target: Option<Named>,
+    target: Option<(String, Named)>,
 }
 
 impl<'t> EntryReader<'t> {
@@ -128,8 +133,8 @@ impl<'de> Members<'de> for EntryReader<'_> {
                 let id = members.next_value_seed(Text(|text: &str| self.take_id(text)))?;
                 self.id = Some(id);
             }
-            "Source" => self.source = Some(members.next_value_seed(Text(Named::parse))?),
-            "Target" => self.target = Some(members.next_value_seed(Text(Named::parse))?),
+            "Source" => self.source = Some(members.next_value_seed(Text(party))?),
+            "Target" => self.target = Some(members.next_value_seed(Text(party))?),
             "Subject" => {
                 self.subject = Some(members.next_value_seed(Text(|text: &str| {
                     subjects::check(text)?;
@@ -149,15 +154,25 @@ impl<'de> Members<'de> for EntryReader<'_> {
     fn finish(self) -> Result<(), String> {
         let missing = |key: &str| format!("`{key}` is missing in the entry");
         let id = self.id.ok_or_else(|| missing("Id"))?;
-        let source = self.source.ok_or_else(|| missing("Source"))?;
+        let (written_source, source) = self.source.ok_or_else(|| missing("Source"))?;
         let subject = self.subject.ok_or_else(|| missing("Subject"))?;
-        let target = self.target.ok_or_else(|| missing("Target"))?;
-        let table = &mut self.table.borrow_mut().done;
-        match table.insert(&id, source, &subject, target) {
+        let (written_target, target) = self.target.ok_or_else(|| missing("Target"))?;
+        let table = &mut *self.table.borrow_mut();
+        table.done.insert(&id, source, &subject, target);
+        // Others may mean the same here, such as `cloud` and `GGShadowService`.
+        match table
+            .written
+            .insert([written_source, subject, written_target])
+        {
             true => Ok(()),
             false => Err(format!(
                 "the entry `{id}` is there already: same source, subject and target"
             )),
         }
     }
+}
+
+/// A `Source` or `Target`, as it is written and as it is understood.
+fn party(text: &str) -> Result<(String, Named), String> {
+    Ok((text.to_owned(), Named::parse(text)?))
 }

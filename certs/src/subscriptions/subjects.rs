@@ -35,13 +35,13 @@ pub(super) fn check(subject: &str) -> Result<(), String> {
 }
 
 impl Subjects {
-    /// Adds a subject; whether it was not there.
-    pub(super) fn insert(&mut self, subject: &str) -> bool {
+    /// Adds a subject.
+    pub(super) fn insert(&mut self, subject: &str) {
         let subjects = match subject.contains(['+', '#']) {
             true => &mut self.filters,
             false => &mut self.exact,
         };
-        subjects.insert(subject.into())
+        subjects.insert(subject.into());
     }
 
     /// Whether one of them matches `topic`.

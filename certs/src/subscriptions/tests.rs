@@ -124,10 +124,25 @@ fn the_answer_of_aws_is_read_as_it_is() {
     let definition = document(&[entry("1", LAMP, "a", FIREHOSE)]);
     let answer = format!(
         r#"{{"Arn": "arn:aws:greengrass:x", "CreationTimestamp": "2020-01-01T00:00:00.000Z",
-            "Definition": {definition}, "Id": "b-c", "Version": "d-e"}}"#
+            "Definition": {definition}, "Id": "b-c", "NextToken": null, "Version": "d-e"}}"#
     );
     let table = SubscriptionTable::parse(&answer).unwrap();
     assert!(table.permits(Party::Thing("lamp"), "a", Party::Connector("firehose")));
+}
+
+#[test]
+fn entries_that_mean_the_same_here_are_entries_of_their_own() {
+    let shadow = "$aws/things/lamp/shadow/update";
+    let version =
+        |number: u32| format!("arn:aws:lambda:us-west-2:123456789012:function:f:{number}");
+    let table = table(&[
+        entry("1", LAMP, shadow, "GGShadowService"),
+        entry("2", LAMP, shadow, "cloud"),
+        entry("3", &version(1), "a", LAMP),
+        entry("4", &version(2), "a", LAMP),
+    ]);
+    assert!(table.permits(Party::Thing("lamp"), shadow, Party::Gateway));
+    assert!(table.permits(Party::Lambda("f"), "a", Party::Thing("lamp")));
 }
 
 #[test]
