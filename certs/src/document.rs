@@ -36,10 +36,15 @@ pub(crate) fn read<'de, S>(text: &'de str, seed: S) -> Result<S::Value, Document
 where
     S: DeserializeSeed<'de>,
 {
-    let mut reader = serde_json::Deserializer::from_str(text);
+    let mut reader = serde_json::Deserializer::from_str(without_mark(text));
     let value = seed.deserialize(&mut reader)?;
     reader.end()?;
     Ok(value)
+}
+
+/// `text` without the mark that editors and shells of Windows put in front of it.
+pub(crate) fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 /// ``did you mean `iot:Publish`?``, or all names that there are, for an unknown `name`.

@@ -31,7 +31,7 @@ pub(super) fn read(text: &str) -> Result<Box<[Statement]>, DocumentError> {
 fn check_size(text: &str) -> Result<(), DocumentError> {
     let mut place = (1, 0);
     let mut count = 0;
-    for character in text.chars() {
+    for character in document::without_mark(text).chars() {
         place = match character {
             '\n' => (place.0 + 1, 0),
             _ => (place.0, place.1 + 1),

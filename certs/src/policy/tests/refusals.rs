@@ -312,6 +312,8 @@ fn a_document_has_at_most_2048_characters_white_space_aside() {
     };
     let spacious = filled(2048).replace(", ", ",\n\t   ");
     Policy::parse("test", &spacious).unwrap();
+    let marked = format!("\u{feff}{}", filled(2048));
+    Policy::parse("test", &marked).unwrap();
     let DocumentError {
         line,
         column,
