@@ -3,6 +3,7 @@
 mod aws;
 mod conditions;
 mod decisions;
+mod examples;
 mod naive;
 mod refusals;
 mod variables;
