@@ -177,11 +177,13 @@ impl Authority {
         let template = template.map_err(|message| problem(&path, message))?;
         let key = self.make_key(KeyKind::of(self.issuer.key()))?;
         let issued = self.issue(template, &key, Some(key.serialize_pem()))?;
-        // The key first, with the one before it behind: at every moment in between there is one
-        // that goes with the certificate, and a crash breaks nothing.
+        // Of two that issue at once the later one would take the key of the other's certificate.
+        let _lock = files::lock(self.directory.path())?;
+        // The key first, with the one to the certificate that is there behind: at every moment in
+        // between there is one that goes with the certificate, and a crash breaks nothing.
         let key_path = self.directory.server_key();
         let mut keys = key.serialize_pem();
-        if let Some(before) = first_key_pem(&key_path) {
+        if let Some(before) = key_to(&path, &key_path) {
             keys.push_str(&before);
         }
         files::replace(&key_path, keys.as_bytes(), Readers::Owner)?;
@@ -325,9 +327,13 @@ fn key_identifier(certificate: &X509Certificate<'_>) -> KeyIdMethod {
     own.map_or(KeyIdMethod::Sha256, KeyIdMethod::PreSpecified)
 }
 
-/// The first key of a file that has been written here; `None` where there is none that is right.
-fn first_key_pem(path: &Path) -> Option<String> {
-    let keys = private::load(path).ok()?;
-    let key = signing_key(path, keys.into_iter().next()?).ok()?;
+/// The key to the certificate at `path`, out of those in a file that has been written here; `None`
+/// where there is none that is right.
+fn key_to(path: &Path, key_path: &Path) -> Option<String> {
+    let chain = Certificate::read_pem(files::read(path).ok()?).ok()?;
+    let parsed = certificate::parse(&chain.first()?.0).ok()?;
+    let keys = private::load(key_path).ok()?.into_iter();
+    let mut keys = keys.filter_map(|key| signing_key(key_path, key).ok());
+    let key = keys.find(|key| key.subject_public_key_info() == parsed.public_key().raw)?;
     Some(key.serialize_pem())
 }

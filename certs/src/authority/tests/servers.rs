@@ -144,6 +144,35 @@ fn a_crash_between_the_two_files_of_a_server_leaves_them_together() {
 }
 
 #[test]
+fn a_certificate_that_could_not_be_replaced_keeps_its_key_however_often_it_is_tried() {
+    let place = Place::new();
+    let own = names(&["gw"]);
+    let path = place.directory.server_certificate();
+    let shown = place.authority.issue_server_at(&own, NOW).unwrap();
+    for _ in 0..3 {
+        place.authority.issue_server_at(&own, NOW).unwrap();
+        // As if the disk had taken the key and nothing more.
+        fs::write(&path, &shown.certificate_pem).unwrap();
+        let server = place.load_server().unwrap();
+        assert_eq!(server.certificate(), &shown.certificate);
+    }
+}
+
+#[test]
+fn of_many_that_issue_at_once_each_leaves_a_key_to_the_certificate() {
+    let place = Place::new();
+    let own = names(&["gw"]);
+    for _ in 0..16 {
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| place.authority.issue_server_at(&own, NOW).unwrap());
+            }
+        });
+        place.load_server().unwrap();
+    }
+}
+
+#[test]
 fn a_server_without_a_usable_name_is_refused() {
     let place = Place::new();
     let long = format!("{0}.{0}", "d".repeat(40));
