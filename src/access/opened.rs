@@ -48,12 +48,13 @@ impl Opened {
         let opening = spawn_blocking(move || {
             reader.renew_certificate();
             let looked = reader.fingerprint();
-            let read = reader.read()?;
+            let (registry, server) = reader.read().whole()?;
             let figures = Arc::new(Figures::default());
-            figures.note(read.ends());
-            let tls = read.server.map(|server| Tls::new(&read.registry, server));
+            figures.note_authority(&registry);
+            figures.note_server(server.as_ref());
+            let tls = server.map(|server| Tls::new(&registry, &server));
             let tls = tls.transpose().map_err(|error| reader.unusable(&error))?;
-            let access = Access::new(&config, read.registry, ingest, Audit::start(audit));
+            let access = Access::new(&config, registry, ingest, Audit::start(audit));
             Ok(Opened {
                 reader,
                 looked,

@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
-use perennial_certs::{Certificate, Directory, Problem, Registry, ServerCredentials, TlsError};
+use perennial_certs::{Directory, Problem, Registry, ServerCredentials, TlsError};
 use tracing::{info, warn};
 
 use super::{fingerprint::Fingerprint, server::Server};
@@ -21,26 +21,26 @@ pub(super) struct Reader {
     server: Option<Server>,
 }
 
-/// What was read, whole and right.
+/// What was read: each of both is whole and right, or this is what is wrong with it.
 pub(super) struct Read {
-    pub(super) registry: Arc<Registry>,
+    pub(super) registry: Result<Arc<Registry>, Vec<Problem>>,
     /// What TLS listeners show, if there are any.
-    pub(super) server: Option<ServerCredentials>,
-    /// When the authority's certificate ends, in seconds since the Unix epoch.
-    authority_ends: Option<u64>,
-}
-
-/// When certificates end, in seconds since the Unix epoch.
-pub(super) struct Ends {
-    pub(super) server: Option<u64>,
-    pub(super) authority: Option<u64>,
+    pub(super) server: Result<Option<ServerCredentials>, Problem>,
 }
 
 impl Read {
-    pub(super) fn ends(&self) -> Ends {
-        Ends {
-            server: self.server.as_ref().map(ServerCredentials::not_after),
-            authority: self.authority_ends,
+    /// Both.
+    ///
+    /// # Errors
+    /// Everything that is wrong with either.
+    pub(super) fn whole(self) -> Result<(Arc<Registry>, Option<ServerCredentials>), AccessError> {
+        match (self.registry, self.server) {
+            (Ok(registry), Ok(server)) => Ok((registry, server)),
+            (registry, server) => {
+                let mut problems = registry.err().unwrap_or_default();
+                problems.extend(server.err());
+                Err(AccessError(problems))
+            }
         }
     }
 }
@@ -93,32 +93,16 @@ impl Reader {
     }
 
     /// Reads.
-    ///
-    /// # Errors
-    /// Everything that is wrong.
-    pub(super) fn read(&self) -> Result<Read, AccessError> {
-        let mut problems = Vec::new();
-        let registry = Registry::load(&self.directory);
-        let registry = registry.map_err(|error| problems.extend(error.0));
+    pub(super) fn read(&self) -> Read {
+        let registry = Registry::load(&self.directory).map_err(|error| error.0);
         let server = self.server.as_ref();
-        let server = server
-            .map(|server| server.load(&self.directory))
-            .transpose();
-        let server = server.map_err(|problem| problems.push(problem));
-        if let Ok(registry) = &registry {
-            problems.extend(self.missing(registry));
-        }
-        match (registry, server) {
-            (Ok(registry), Ok(server)) if problems.is_empty() => {
-                let chain = registry.authority().map(Certificate::read_pem);
-                let authority = chain.and_then(|chain| chain.ok()?.into_iter().next());
-                Ok(Read {
-                    registry: Arc::new(registry),
-                    server,
-                    authority_ends: authority.map(|(_, certificate)| certificate.not_after()),
-                })
-            }
-            _ => Err(AccessError(problems)),
+        let server = server.map(|server| server.load(&self.directory));
+        Read {
+            registry: registry.and_then(|registry| match self.missing(&registry) {
+                missing if missing.is_empty() => Ok(Arc::new(registry)),
+                missing => Err(missing),
+            }),
+            server: server.transpose(),
         }
     }
 

@@ -363,7 +363,7 @@ fn a_reading_is_refused_that_lacks_what_the_configuration_names() {
     );
     let config = Source::text("p.toml", text).read().unwrap();
     let reader = Reader::new(&config.access.unwrap(), &config.listeners);
-    let AccessError(problems) = reader.read().err().unwrap();
+    let AccessError(problems) = reader.read().whole().err().unwrap();
     let files: Vec<&Path> = problems
         .iter()
         .map(|problem| problem.path.strip_prefix(&directory).unwrap())

@@ -14,7 +14,7 @@ use std::{
 };
 
 use perennial_broker::Rechecker;
-use perennial_certs::Tls;
+use perennial_certs::{Certificate, Problem, Registry, ServerCredentials, Tls};
 use tokio::{
     select,
     sync::Notify,
@@ -27,7 +27,7 @@ use tracing::{error, info, warn};
 use super::{
     Access,
     fingerprint::Fingerprint,
-    reading::{AccessError, Ends, Reader},
+    reading::{Read, Reader},
 };
 use crate::clock;
 
@@ -83,11 +83,18 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
-    /// Notes when certificates end.
-    pub(super) fn note(&self, ends: Ends) {
-        self.server_ends.store(ends.server.unwrap_or(0), Relaxed);
-        self.authority_ends
-            .store(ends.authority.unwrap_or(0), Relaxed);
+    /// Notes when what the TLS listeners show ends.
+    pub(super) fn note_server(&self, server: Option<&ServerCredentials>) {
+        let ends = server.map(ServerCredentials::not_after);
+        self.server_ends.store(ends.unwrap_or(0), Relaxed);
+    }
+
+    /// Notes when the authority ends.
+    pub(super) fn note_authority(&self, registry: &Registry) {
+        let chain = registry.authority().map(Certificate::read_pem);
+        let authority = chain.and_then(|chain| chain.ok()?.into_iter().next());
+        let ends = authority.map(|(_, certificate)| certificate.not_after());
+        self.authority_ends.store(ends.unwrap_or(0), Relaxed);
     }
 }
 
@@ -224,23 +231,20 @@ impl Keeper {
         self.known = self.look().await;
         let reach = Arc::clone(&self.reach);
         let reloaded = spawn_blocking(move || reach.reload()).await;
-        self.failed = None;
         match reloaded {
-            Ok(Ok(expelled)) => info!(expelled, "the access directory was read again"),
-            Ok(Err(AccessError(problems))) => {
-                for problem in problems {
+            Ok(problems) => {
+                for problem in &problems {
                     error!(%problem, "the access directory is wrong; what was read before stays in force");
                 }
-                self.failed = Some(Instant::now());
+                self.failed = (!problems.is_empty()).then(Instant::now);
             }
             Err(error) => {
                 error!(%error, "reading the access directory was interrupted");
                 self.failed = Some(Instant::now());
             }
         }
-        if self.failed.is_some() {
-            self.reach.figures.failed.store(true, Relaxed);
-        }
+        let figures = &self.reach.figures;
+        figures.failed.store(self.failed.is_some(), Relaxed);
     }
 
     /// Says which certificates end soon; whether any does.
@@ -266,18 +270,40 @@ impl Keeper {
 }
 
 impl Reach {
-    /// Reads, and has everything that was read take its place; how many clients had to go.
-    fn reload(&self) -> Result<usize, AccessError> {
-        let read = self.reader.read()?;
-        let ends = read.ends();
-        if let (Some(tls), Some(server)) = (&self.tls, read.server) {
-            let replaced = tls.replace(&read.registry, server);
-            replaced.map_err(|error| self.reader.unusable(&error))?;
+    /// Reads, and has what was read take its place; what is wrong.
+    ///
+    /// Who may come in and what listeners show stand each for itself: a policy that is wrong must
+    /// not keep a certificate until it ends, and one that has ended must not keep who is to go.
+    fn reload(&self) -> Vec<Problem> {
+        let Read { registry, server } = self.reader.read();
+        let mut problems = Vec::new();
+        match server {
+            Ok(server) => self.show(server.as_ref()),
+            Err(problem) => problems.push(problem),
         }
-        self.access.replace(read.registry);
-        self.figures.note(ends);
-        self.figures.failed.store(false, Relaxed);
+        if let Err(wrong) = registry.and_then(|registry| self.decide_by(registry)) {
+            problems.extend(wrong);
+        }
+        problems
+    }
+
+    fn show(&self, server: Option<&ServerCredentials>) {
+        if let (Some(tls), Some(server)) = (&self.tls, server) {
+            tls.show(server);
+        }
+        self.figures.note_server(server);
+    }
+
+    fn decide_by(&self, registry: Arc<Registry>) -> Result<(), Vec<Problem>> {
+        if let Some(tls) = &self.tls {
+            let trusted = tls.trust(&registry);
+            trusted.map_err(|error| self.reader.unusable(&error).0)?;
+        }
+        self.figures.note_authority(&registry);
+        self.access.replace(registry);
         self.figures.reloads.fetch_add(1, Relaxed);
-        Ok(self.rechecker.recheck())
+        let expelled = self.rechecker.recheck();
+        info!(expelled, "the access directory was read again");
+        Ok(())
     }
 }

@@ -89,7 +89,7 @@ impl Served {
         let files = (directory.server_certificate(), directory.server_key());
         let server = ServerCredentials::load(&files.0, &files.1).unwrap();
         let registry = Arc::new(Registry::load(&directory).unwrap());
-        let tls = Tls::new(&registry, server).unwrap();
+        let tls = Tls::new(&registry, &server).unwrap();
 
         let store = Store::open(StoreConfig {
             path: folder.path().join("store"),

@@ -203,6 +203,35 @@ fn a_change_that_is_wrong_changes_nothing_until_it_is_mended() {
 }
 
 #[test]
+fn who_may_come_in_and_what_listeners_show_do_not_wait_for_each_other() {
+    let (site, lamp) = site();
+    let meter = site.thing("meter", &["default"]);
+    wait_for(PATIENCE, "the meter comes in", || is_welcome(&site, &meter));
+    let shown = || TlsClient::of(&meter).shown_by(site.addresses().mqtt);
+    let first = shown();
+    site.write("policies/wrong.json", "{");
+    let failed = || site.metrics().value(FAILED) == 1.0;
+    wait_for(PATIENCE, "the mistake is found", failed);
+    site.succeed(&["certs", "renew"]);
+    wait_for(PATIENCE, "another certificate is shown", || {
+        shown() != first
+    });
+    assert!(failed());
+    let before = site.metrics().value(RELOADS);
+    fs::remove_file(site.folder().join("access/policies/wrong.json")).unwrap();
+    wait_for_reload(&site, before);
+    assert!(!failed());
+
+    let wire = connected(&site, &lamp);
+    let second = shown();
+    site.write("server.pem", "no certificate");
+    wait_for(PATIENCE, "the mistake is found", failed);
+    site.succeed(&["things", "disable", "lamp"]);
+    assert_expelled(wire);
+    assert!(failed() && is_welcome(&site, &meter) && shown() == second);
+}
+
+#[test]
 fn the_listeners_show_another_certificate_and_no_connection_is_dropped() {
     let (site, lamp) = site();
     let mut wire = connected(&site, &lamp);

@@ -180,7 +180,7 @@ mod tests {
     fn echo(listener: TcpListener, access: &Directory) -> io::Result<u64> {
         let files = (access.server_certificate(), access.server_key());
         let server = ServerCredentials::load(&files.0, &files.1).unwrap();
-        let tls = Tls::new(&Arc::new(Registry::load(access).unwrap()), server).unwrap();
+        let tls = Tls::new(&Arc::new(Registry::load(access).unwrap()), &server).unwrap();
         let (socket, _) = listener.accept()?;
         socket.set_nonblocking(true)?;
         let mut runtime = tokio::runtime::Builder::new_current_thread();

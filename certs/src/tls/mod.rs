@@ -68,6 +68,7 @@ pub enum TlsVersion {
 }
 
 /// What handshakes are done with.
+#[derive(Clone)]
 struct Material {
     trust: Arc<Trust>,
     server: Arc<CertifiedKey>,
@@ -78,24 +79,32 @@ impl Tls {
     ///
     /// # Errors
     /// The credentials cannot be used.
-    pub fn new(registry: &Arc<Registry>, server: ServerCredentials) -> Result<Arc<Tls>, TlsError> {
-        let material = RwLock::new(Material::new(registry, server)?);
-        Ok(Arc::new(Tls { material }))
+    pub fn new(registry: &Arc<Registry>, server: &ServerCredentials) -> Result<Arc<Tls>, TlsError> {
+        let material = Arc::new(Material {
+            trust: Arc::new(Trust::new(registry)?),
+            server: Arc::clone(server.certified_key()),
+        });
+        Ok(Arc::new(Tls {
+            material: RwLock::new(material),
+        }))
     }
 
-    /// Replaces both for connections that come; those that are open go on. Sessions that were
-    /// begun before are not resumed where what is trusted or shown has changed.
+    /// Takes the certificates that `registry` takes, in handshakes that begin; open connections
+    /// go on. Sessions that were begun before are not resumed where that is something else.
     ///
     /// # Errors
-    /// The credentials cannot be used, and all stays as it was.
-    pub fn replace(
-        &self,
-        registry: &Arc<Registry>,
-        server: ServerCredentials,
-    ) -> Result<(), TlsError> {
-        let material = Material::new(registry, server)?;
-        *self.material.write() = material;
+    /// The registry's authorities or lists cannot be used, and all stays as it was.
+    pub fn trust(&self, registry: &Arc<Registry>) -> Result<(), TlsError> {
+        let trust = Arc::new(Trust::new(registry)?);
+        self.change(|material| material.trust = trust);
         Ok(())
+    }
+
+    /// Shows `server` in handshakes that begin; open connections go on. Sessions that were begun
+    /// before are not resumed where that is something else.
+    pub fn show(&self, server: &ServerCredentials) {
+        let server = Arc::clone(server.certified_key());
+        self.change(|material| material.server = server);
     }
 
     /// TLS for a listener.
@@ -107,16 +116,16 @@ impl Tls {
     fn material(&self) -> Arc<Material> {
         Arc::clone(&self.material.read())
     }
+
+    fn change(&self, change: impl FnOnce(&mut Material)) {
+        let mut latest = self.material.write();
+        let mut material = Material::clone(&latest);
+        change(&mut material);
+        *latest = Arc::new(material);
+    }
 }
 
 impl Material {
-    fn new(registry: &Arc<Registry>, server: ServerCredentials) -> Result<Arc<Material>, TlsError> {
-        Ok(Arc::new(Material {
-            trust: Arc::new(Trust::new(registry)?),
-            server: Arc::clone(server.certified_key()),
-        }))
-    }
-
     /// Whether sessions that were begun with `earlier` may be resumed.
     fn resumes(&self, earlier: &Material) -> bool {
         self.server.cert == earlier.server.cert && self.trust.is_as(&earlier.trust)

@@ -79,12 +79,13 @@ impl World {
     }
 
     fn tls(&self) -> Arc<Tls> {
-        Tls::new(&self.registry(), self.credentials()).unwrap()
+        Tls::new(&self.registry(), &self.credentials()).unwrap()
     }
 
     /// Has `tls` take over what the directory holds.
     fn reload(&self, tls: &Tls) {
-        tls.replace(&self.registry(), self.credentials()).unwrap();
+        tls.trust(&self.registry()).unwrap();
+        tls.show(&self.credentials());
     }
 
     /// A listener that asks for certificates as told.
