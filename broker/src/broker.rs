@@ -125,6 +125,12 @@ impl Rechecker {
     /// stay; how many those are.
     pub fn recheck(&self) -> usize {
         self.core.router.renew();
+        self.expel()
+    }
+
+    /// Closes the connections of clients that may not stay; how many those are. What is
+    /// remembered of everybody else's is not forgotten, so that it can be done often.
+    pub fn expel(&self) -> usize {
         let hooks = &self.core.hooks;
         self.core.sessions.expel(|client| hooks.stays(client))
     }

@@ -16,7 +16,7 @@ pub use self::{
     inspection::Inspection,
     names::{AlternativeNames, Name, NameAttribute},
 };
-use crate::pem;
+use crate::{clock, pem};
 
 /// A certificate.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -146,6 +146,13 @@ impl Certificate {
     #[must_use]
     pub fn is_valid_at(&self, now: u64) -> bool {
         (self.not_before..=self.not_after).contains(&now)
+    }
+
+    /// Whether it is not valid at a time by the clock, in seconds since the Unix epoch: a clock that
+    /// has not been set says nothing against it.
+    #[must_use]
+    pub fn is_untimely(&self, now: u64) -> bool {
+        clock::is_plausible(now) && !self.is_valid_at(now)
     }
 
     /// Whether it is an authority's.

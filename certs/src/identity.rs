@@ -76,6 +76,16 @@ pub enum Refusal {
 }
 
 impl Identity {
+    /// Whether what was shown is not valid at `now` (seconds since the Unix epoch): a certificate
+    /// that has ended.
+    #[must_use]
+    pub fn is_untimely(&self, now: u64) -> bool {
+        match &self.principal {
+            Principal::Certificate(certificate) => certificate.is_untimely(now),
+            Principal::User(_) | Principal::AccessKey(_) => false,
+        }
+    }
+
     /// The thing that connects with `client_id`; `None` where the identity has no thing, or has
     /// several and may choose another name.
     ///

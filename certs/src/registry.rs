@@ -134,9 +134,7 @@ impl Registry {
     /// # Errors
     /// Nobody who may come in.
     pub fn by_certificate(&self, certificate: &Arc<Certificate>) -> Result<Identity, Refusal> {
-        let now = clock::unix_seconds();
-        // A clock that has not been set says nothing against a certificate.
-        if clock::is_plausible(now) && !certificate.is_valid_at(now) {
+        if certificate.is_untimely(clock::unix_seconds()) {
             return Err(Refusal::NotValidNow);
         }
         if self.trust.has_revoked(certificate) {

@@ -173,7 +173,9 @@ impl Hooks for Access {
     }
 
     fn stays(&self, client: &Client) -> bool {
-        !matches!(self.standing(client).rights, Rights::Nothing(_))
+        let standing = self.standing(client);
+        // What it may do is decided once for a reading, and a certificate can end in between.
+        !matches!(standing.rights, Rights::Nothing(_)) && !standing.is_untimely()
     }
 
     fn publish(&self, client: &Client, topic: &TopicName) -> Result<Intakes, Reason> {

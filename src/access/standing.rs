@@ -12,7 +12,7 @@ use super::{
     Access, Reading,
     principals::{Anonymous, Bearing, Who},
 };
-use crate::{audit::Why, config::Model};
+use crate::{audit::Why, clock, config::Model};
 
 /// What a client may do by one reading.
 #[derive(Debug)]
@@ -82,6 +82,14 @@ impl Standing {
             who,
             thing,
             rights,
+        }
+    }
+
+    /// Whether the certificate that it was shown is not valid at this time.
+    pub(super) fn is_untimely(&self) -> bool {
+        match &self.who {
+            Who::Known(identity) => identity.is_untimely(clock::unix_millis() / 1_000),
+            Who::Anonymous(_) | Who::Absent => false,
         }
     }
 

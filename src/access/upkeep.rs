@@ -2,7 +2,8 @@
 //!
 //! - Files are looked at every few seconds, and at once when somebody asks. Only a reading that
 //!   is whole and right replaces the one before.
-//! - Clients that may not stay by the new reading are disconnected.
+//! - Clients that may not stay by the new reading are disconnected, and so are those whose
+//!   certificates have ended.
 //! - The listeners' certificate is renewed in time.
 
 use std::{
@@ -188,9 +189,20 @@ impl Keeper {
             if is_asked || is_renewed || is_overdue || self.has_changed().await {
                 self.reload().await;
             }
+            self.expel().await;
             if warned.is_none_or(|then| then.elapsed() >= WARNINGS) && self.warn() {
                 warned = Some(Instant::now());
             }
+        }
+    }
+
+    /// Disconnects those whose certificates have ended.
+    async fn expel(&self) {
+        let reach = Arc::clone(&self.reach);
+        let expelling = spawn_blocking(move || reach.rechecker.expel());
+        match expelling.await {
+            Ok(0) | Err(_) => {}
+            Ok(expelled) => info!(expelled, "the certificates of clients have ended"),
         }
     }
 

@@ -1,11 +1,12 @@
 //! Who may do what changes while the gateway runs: for clients that are connected, for what
 //! waits for those that are away, and never by half.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use serde_json::Value;
 
 use crate::support::{
+    authority::Authority,
     gateway::Gateway,
     site::{Device, Site},
     tls::{Stream, TlsClient},
@@ -109,6 +110,28 @@ fn a_thing_that_is_disabled_or_whose_certificate_is_revoked_is_cut_and_others_ar
         metrics.value("perennial_broker_connections_expelled_total"),
         2.0
     );
+}
+
+#[test]
+fn a_connection_ends_when_the_certificate_does_that_it_was_made_with() {
+    let mut site = Site::new();
+    let lamp = site.thing("lamp", &["default"]);
+    let authority = Authority::new("a stranger");
+    let short = authority.issue_for(Duration::from_secs(12), "meter", site.folder());
+    let certificate = short.certificate.display().to_string();
+    site.succeed(&["things", "add", "meter", "--certificate", &certificate]);
+    site.start();
+    let mut other = connected(&site, &lamp);
+    let meter = Device {
+        name: "meter".to_owned(),
+        certificate: short.certificate,
+        key: short.key,
+        ..lamp.clone()
+    };
+    assert_expelled(connected(&site, &meter));
+    assert_eq!(publish(&mut other, "lamp/state"), 0);
+    let expelled = "perennial_broker_connections_expelled_total";
+    assert_eq!(site.metrics().value(expelled), 1.0);
 }
 
 #[test]

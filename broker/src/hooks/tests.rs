@@ -19,7 +19,8 @@ use tokio::{
 
 use super::*;
 use crate::{
-    Broker, Gate, Limits, ListenAddress, ListenerConfig, Secure, Secured, Stream, Transport, Web,
+    Broker, Gate, Limits, ListenAddress, ListenerConfig, Rechecker, Secure, Secured, Stream,
+    Transport, Web,
     fuzzing::wire::{self, Heard, PUBACK, hear},
     store,
 };
@@ -231,19 +232,21 @@ async fn a_client_is_who_its_gate_and_then_its_connect_say() {
 
 #[tokio::test]
 async fn whoever_may_not_stay_is_told_so_and_nobody_else_is_disturbed() {
-    let setting = setting(Gate::default(), Limits::default()).await;
-    let mut guest = Device::connect(&setting, "guest", false).await;
-    let mut other = Device::connect(&setting, "other", false).await;
-    let rechecker = setting.broker.rechecker();
-    assert_eq!(rechecker.recheck(), 0);
-    setting.hooks.is_over.store(true, Ordering::SeqCst);
-    assert_eq!(rechecker.recheck(), 1);
-    let told = |heard: Heard<'_>| matches!(heard, Heard::Disconnect { code: 0x87 });
-    assert_eq!(guest.next(told).await, Some(true));
-    assert_eq!(guest.next(|_: Heard<'_>| ()).await, None);
-    assert_eq!(other.publish("t", false).await, 0);
-    assert_eq!(setting.broker.counters().connections_expelled, 1);
-    setting.broker.stop().await;
+    for ask in [Rechecker::recheck, Rechecker::expel] {
+        let setting = setting(Gate::default(), Limits::default()).await;
+        let mut guest = Device::connect(&setting, "guest", false).await;
+        let mut other = Device::connect(&setting, "other", false).await;
+        let rechecker = setting.broker.rechecker();
+        assert_eq!(ask(&rechecker), 0);
+        setting.hooks.is_over.store(true, Ordering::SeqCst);
+        assert_eq!(ask(&rechecker), 1);
+        let told = |heard: Heard<'_>| matches!(heard, Heard::Disconnect { code: 0x87 });
+        assert_eq!(guest.next(told).await, Some(true));
+        assert_eq!(guest.next(|_: Heard<'_>| ()).await, None);
+        assert_eq!(other.publish("t", false).await, 0);
+        assert_eq!(setting.broker.counters().connections_expelled, 1);
+        setting.broker.stop().await;
+    }
 }
 
 #[tokio::test]

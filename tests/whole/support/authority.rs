@@ -3,8 +3,10 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
+use perennial::clock;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer,
     KeyIdMethod, KeyPair, KeyUsagePurpose, RevocationReason, RevokedCertParams, SerialNumber,
@@ -67,19 +69,39 @@ impl Authority {
         self.issue_until(2021, name, folder)
     }
 
+    /// The same, valid for as long as `left` from here on.
+    pub(crate) fn issue_for(&self, left: Duration, name: &str, folder: &Path) -> Issued {
+        let now = Duration::from_millis(clock::unix_millis());
+        let end = |params: &mut CertificateParams| {
+            params.not_after = date_time_ymd(1970, 1, 1) + now + left;
+        };
+        self.issue_with(end, &format!("{name}-short"), name, folder)
+    }
+
     fn issue_until(&self, year: i32, name: &str, folder: &Path) -> Issued {
+        let end = |params: &mut CertificateParams| params.not_after = date_time_ymd(year, 1, 1);
+        self.issue_with(end, &format!("{name}-{year}"), name, folder)
+    }
+
+    fn issue_with(
+        &self,
+        end: impl FnOnce(&mut CertificateParams),
+        stem: &str,
+        name: &str,
+        folder: &Path,
+    ) -> Issued {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
         params.not_before = date_time_ymd(2020, 1, 1);
-        params.not_after = date_time_ymd(year, 1, 1);
+        end(&mut params);
         let key = KeyPair::generate().expect("a key");
         // As long as others, and unlike them: it is made of the key.
         let serial = SerialNumber::from_slice(&key.public_key_raw()[1..17]);
         params.serial_number = Some(serial.clone());
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
         let issued = Issued {
-            certificate: folder.join(format!("{name}-{year}.pem")),
-            key: folder.join(format!("{name}-{year}.key")),
+            certificate: folder.join(format!("{stem}.pem")),
+            key: folder.join(format!("{stem}.key")),
             serial,
         };
         fs::write(&issued.certificate, certificate.pem()).expect("a file");
