@@ -21,7 +21,8 @@ pub struct Limits {
     /// Connections per second, after as many at once as may be open; further ones are closed. 0 is no bound.
     pub connect_rate: u32,
     /// Connections at once that have not sent their CONNECT; at the bound the one that has
-    /// waited longest is closed for the newest.
+    /// waited longest is closed for the newest. Beyond 16 KiB each they may have sent 16 MiB in
+    /// all; then the one that has sent most is closed.
     pub max_handshakes: usize,
     /// From the accepted connection to its CONNECT; then it is closed.
     pub connect_timeout: Duration,

@@ -121,7 +121,7 @@ type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Opens a connection.
 async fn begin(
-    transport: Transport,
+    mut transport: Transport,
     peer: Peer,
     handshake: Handshake,
     served: Arc<Served>,
@@ -130,6 +130,7 @@ async fn begin(
         debug!(%peer, %error, "a connection was lost at once");
         return None;
     }
+    transport.count_by(handshake.meter());
     let caller = Caller {
         peer,
         principal: served.gate.principal.clone(),

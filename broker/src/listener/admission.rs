@@ -51,7 +51,10 @@ impl Admission {
             open: AtomicUsize::new(0),
             addresses: Mutex::default(),
             rate: Mutex::new(Rate::with_burst(limits.connect_rate, burst)),
-            handshakes: Arc::new(Handshakes::new(limits.max_handshakes)),
+            handshakes: Arc::new(Handshakes::new(
+                limits.max_handshakes,
+                Arc::clone(&core.counters),
+            )),
             core,
         }
     }
@@ -64,7 +67,10 @@ impl Admission {
     /// A place for a connection and its handshake; who gets none is counted and told to the log.
     pub(super) fn admit(self: &Arc<Self>, peer: Peer, now: Instant) -> Option<(Place, Handshake)> {
         match self.place(peer, now) {
-            Ok(place) => Some((place, self.handshake(now))),
+            Ok(place) => {
+                let limit = self.core.limits.connect_timeout;
+                Some((place, self.handshakes.begin(now, limit)))
+            }
             Err(refusal) => {
                 refusal.counter(&self.core).add(1);
                 self.core.fail("", peer, refusal.what());
@@ -89,7 +95,7 @@ impl Admission {
             // The evicted connection gives its place back when its task sees it.
             if !now
                 .checked_sub(SILENCE)
-                .is_some_and(|since| self.evict(since))
+                .is_some_and(|since| self.handshakes.evict(since))
             {
                 return Err(Refusal::Limit);
             }
@@ -109,23 +115,6 @@ impl Admission {
             return Err(Refusal::Rate);
         }
         Ok(place)
-    }
-
-    fn handshake(&self, now: Instant) -> Handshake {
-        let limit = self.core.limits.connect_timeout;
-        let (handshake, evicts) = self.handshakes.begin(now, limit);
-        if evicts {
-            self.core.counters.handshakes_evicted.add(1);
-        }
-        handshake
-    }
-
-    fn evict(&self, since: Instant) -> bool {
-        let evicted = self.handshakes.evict(since);
-        if evicted {
-            self.core.counters.handshakes_evicted.add(1);
-        }
-        evicted
     }
 
     fn enter(&self, ip: IpAddr) -> Result<(), Refusal> {

@@ -7,7 +7,8 @@ use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpStream, UnixListener, UnixStream},
-    time::Instant,
+    task::JoinSet,
+    time::{Instant, timeout},
 };
 
 use super::*;
@@ -222,6 +223,45 @@ async fn a_handshake_beyond_the_bound_takes_the_place_of_the_oldest() {
             .unwrap();
         assert_eq!(heard(waiting).await, [0x20, 2, 0, 0]);
     }
+    broker.stop().await;
+}
+
+#[tokio::test]
+async fn what_strangers_have_sent_has_a_bound_and_those_who_sent_most_go_first() {
+    const GREEDY: usize = 24;
+    let folder = TempDir::new().unwrap();
+    let mut broker = Broker::open(Limits::default(), Arc::new(Fragile), store(&folder)).unwrap();
+    let address = broker
+        .listen(any_port(), Gate::default())
+        .await
+        .unwrap()
+        .tcp()
+        .unwrap();
+    // Most of a CONNECT, which may have nearly 1 MiB: together more than 16 MiB.
+    let mut packet = vec![0x10, 0xC0, 0x84, 0x3D];
+    packet.resize(1_000_000, 0);
+    let mut small = TcpStream::connect(address).await.unwrap();
+    let (half, rest) = (connect("small"), connect("small").split_off(7));
+    small.write_all(&half[..7]).await.unwrap();
+    let mut greedy = JoinSet::new();
+    for _ in 0..GREEDY {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let packet = packet.clone();
+        greedy.spawn(async move {
+            // One that is closed has not sent all of it.
+            stream.write_all(&packet).await.ok();
+            heard(&mut stream).await
+        });
+    }
+    for _ in 0..GREEDY - 17 {
+        let ended = timeout(Duration::from_secs(30), greedy.join_next()).await;
+        let ended = ended.expect("those beyond the bound are closed");
+        assert_eq!(ended.unwrap().unwrap(), []);
+    }
+    assert!(broker.counters().handshakes_evicted >= 7);
+    small.write_all(&rest).await.unwrap();
+    assert_eq!(heard(&mut small).await, [0x20, 2, 0, 0]);
+    greedy.shutdown().await;
     broker.stop().await;
 }
 

@@ -11,9 +11,15 @@ use tokio::{
     net::{TcpStream, UnixStream},
 };
 
+use super::handshakes::Meter;
+
 /// A connection as the system gives it.
 #[derive(Debug)]
-pub struct Transport(Socket);
+pub struct Transport {
+    socket: Socket,
+    /// Counts what comes while nobody knows from whom.
+    meter: Option<Box<Meter>>,
+}
 
 #[derive(Debug)]
 enum Socket {
@@ -23,20 +29,34 @@ enum Socket {
 
 impl From<TcpStream> for Transport {
     fn from(stream: TcpStream) -> Transport {
-        Transport(Socket::Tcp(stream))
+        Socket::Tcp(stream).into()
     }
 }
 
 impl From<UnixStream> for Transport {
     fn from(stream: UnixStream) -> Transport {
-        Transport(Socket::Unix(stream))
+        Socket::Unix(stream).into()
+    }
+}
+
+impl From<Socket> for Transport {
+    fn from(socket: Socket) -> Transport {
+        Transport {
+            socket,
+            meter: None,
+        }
     }
 }
 
 impl Transport {
+    /// Counts what comes by `meter`, for as long as that has something to count.
+    pub(super) fn count_by(&mut self, meter: Meter) {
+        self.meter = Some(Box::new(meter));
+    }
+
     /// Sends small packets at once: acknowledgements should not wait for each other.
     pub(super) fn set_nodelay(&self) -> io::Result<()> {
-        match &self.0 {
+        match &self.socket {
             Socket::Tcp(stream) => stream.set_nodelay(true),
             Socket::Unix(_) => Ok(()),
         }
@@ -46,7 +66,7 @@ impl Transport {
 /// Calls a method of whichever stream it is.
 macro_rules! either {
     ($transport:expr, $method:ident($($argument:expr),*)) => {
-        match &mut $transport.get_mut().0 {
+        match &mut $transport.socket {
             Socket::Tcp(stream) => Pin::new(stream).$method($($argument),*),
             Socket::Unix(stream) => Pin::new(stream).$method($($argument),*),
         }
@@ -55,28 +75,35 @@ macro_rules! either {
 
 impl AsyncRead for Transport {
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        either!(self, poll_read(context, buffer))
+        let before = buffer.filled().len();
+        let read = either!(self, poll_read(context, buffer));
+        if let Some(meter) = &mut self.meter
+            && !meter.count(buffer.filled().len() - before)
+        {
+            self.meter = None;
+        }
+        read
     }
 }
 
 impl AsyncWrite for Transport {
     fn poll_write(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         either!(self, poll_write(context, bytes))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         either!(self, poll_flush(context))
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         either!(self, poll_shutdown(context))
     }
 }
