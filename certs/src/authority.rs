@@ -172,7 +172,7 @@ impl Authority {
 
     fn issue_server_at(&self, names: &[ServerName], now: u64) -> Result<Issued, Problem> {
         let path = self.directory.server_certificate();
-        let now = self.sensible(now)?;
+        let now = self.sensible(self.not_before_the_last(now))?;
         let template = template::server(names, &self.certificate, now);
         let template = template.map_err(|message| problem(&path, message))?;
         let key = self.make_key(KeyKind::of(self.issuer.key()))?;
@@ -272,6 +272,19 @@ impl Authority {
         Err(self.problem(format!(
             "this authority has expired on {day}: make another one"
         )))
+    }
+
+    /// A clock that was never set is at least where it was when the listeners' certificate was
+    /// issued: the next one lasts as long as that one, so that changing a name takes no time away.
+    fn not_before_the_last(&self, now: u64) -> u64 {
+        if clock::is_plausible(now) {
+            return now;
+        }
+        let text = files::read(&self.directory.server_certificate());
+        let chain = text.ok().and_then(|text| Certificate::read_pem(text).ok());
+        let last = chain.and_then(|chain| chain.into_iter().next());
+        let issued = last.map(|(_, last)| last.not_after().saturating_sub(template::SERVER));
+        issued.map_or(now, |issued| issued.max(now))
     }
 
     fn problem(&self, message: impl Into<String>) -> Problem {

@@ -41,7 +41,7 @@ impl Server {
         let names = addresses::server_names(configured);
         let file = directory.server_certificate();
         let (is_missing, found) = (!file.exists(), self.load(directory));
-        if found.is_err() && !is_missing && !has_ended(&file, now) {
+        if found.is_err() && !is_missing && !is_untimely(&file, now) {
             // Whoever reads it next says what is wrong with it.
             return Ok(false);
         }
@@ -58,11 +58,53 @@ impl Server {
     }
 }
 
-/// Whether nothing is wrong with a certificate but that its time is over.
-fn has_ended(file: &Path, now: u64) -> bool {
+/// Whether a certificate is not valid at this time: it has ended, or it is of a clock that was ahead.
+fn is_untimely(file: &Path, now: u64) -> bool {
     let pem = fs::read(file).unwrap_or_default();
     let chain = Certificate::read_pem(pem).unwrap_or_default();
     chain
         .first()
-        .is_some_and(|(_, certificate)| certificate.not_after() < now)
+        .is_some_and(|(_, certificate)| certificate.is_untimely(now))
+}
+
+#[cfg(test)]
+mod tests {
+    use perennial_certs::{
+        KeyKind,
+        files::{self, Readers},
+    };
+    use rcgen::{CertificateParams, Issuer, KeyPair, date_time_ymd};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[test]
+    fn a_certificate_of_another_time_is_replaced_and_one_that_is_wrong_is_not() {
+        let folder = TempDir::new().unwrap();
+        let directory = Directory::new(folder.path());
+        let authority = Authority::create(&directory, KeyKind::Ecdsa, "Test CA").unwrap();
+        let key = fs::read_to_string(directory.authority_key()).unwrap();
+        let key = KeyPair::from_pem(&key).unwrap();
+        let issuer = Issuer::from_ca_cert_pem(authority.certificate_pem(), key).unwrap();
+        let server = Server::Own(Vec::new());
+        let now = crate::clock::unix_millis() / 1_000;
+        for (from, to) in [(2020, 2021), (2090, 2091)] {
+            let key = KeyPair::generate().unwrap();
+            let mut params = CertificateParams::default();
+            params.not_before = date_time_ymd(from, 1, 1);
+            params.not_after = date_time_ymd(to, 1, 1);
+            let issued = params.signed_by(&key, &issuer).unwrap().pem();
+            let put = |path: PathBuf, text: String| {
+                files::replace(&path, text.as_bytes(), Readers::Owner).unwrap();
+            };
+            put(directory.server_certificate(), issued);
+            put(directory.server_key(), key.serialize_pem());
+            assert_eq!(server.renew(&directory, 60), Ok(false), "no clock");
+            assert_eq!(server.renew(&directory, now), Ok(true), "{from}");
+            server.load(&directory).unwrap();
+            assert_eq!(server.renew(&directory, now), Ok(false));
+        }
+        fs::write(directory.server_certificate(), "").unwrap();
+        assert_eq!(server.renew(&directory, now), Ok(false));
+    }
 }

@@ -4,7 +4,7 @@
 //!   is whole and right replaces the one before.
 //! - Clients that may not stay by the new reading are disconnected, and so are those whose
 //!   certificates have ended.
-//! - The listeners' certificate is renewed in time.
+//! - The listeners' certificate is renewed in time, and when the clock was set.
 
 use std::{
     sync::{
@@ -30,7 +30,7 @@ use super::{
     fingerprint::Fingerprint,
     reading::{Read, Reader},
 };
-use crate::clock;
+use crate::clock::{self, ClockWatch};
 
 /// How often files are looked at.
 const LOOK: Duration = Duration::from_secs(2);
@@ -52,7 +52,7 @@ const MAX_SETTLING: usize = 20;
 /// How long what was wrong is left alone while nothing changes: it may have been the machine.
 const RETRY: Duration = Duration::from_secs(5 * 60);
 
-/// How often it is looked whether a certificate is due.
+/// How often it is looked whether a certificate is due while nobody sets the clock.
 const CERTIFICATES: Duration = Duration::from_secs(60 * 60);
 
 /// How often the log hears of a certificate that ends soon.
@@ -174,13 +174,18 @@ impl Keeper {
 
     async fn keep(&mut self) {
         let mut certificates = Instant::now();
+        let mut watch = ClockWatch::new(clock::unix_millis(), certificates);
         let mut warned: Option<Instant> = None;
         loop {
             let is_asked = select! {
                 () = self.asked.notified() => true,
                 () = sleep(self.pause) => false,
             };
-            let is_due = certificates.elapsed() >= CERTIFICATES;
+            let was_set = watch.was_set(clock::unix_millis(), Instant::now());
+            if was_set {
+                info!("the clock of this machine was set");
+            }
+            let is_due = was_set || certificates.elapsed() >= CERTIFICATES;
             if is_due {
                 certificates = Instant::now();
             }

@@ -16,7 +16,7 @@ use crate::{certificate::Certificate, thing::ThingName};
 const AUTHORITY: u64 = 20 * 365 * DAY;
 
 /// How long a server's certificate is valid from the day when it is issued.
-const SERVER: u64 = 90 * DAY;
+pub(super) const SERVER: u64 = 90 * DAY;
 
 /// How far a client's clock may be behind. With [`SERVER`] it stays below the 825 days that
 /// Apple's systems take at most, also from authorities that a person has added.

@@ -77,6 +77,20 @@ fn what_is_issued_by_a_clock_that_was_never_set_can_be_used() {
 }
 
 #[test]
+fn a_clock_that_was_never_set_takes_no_time_away_from_a_server() {
+    let place = Place::new();
+    let year = 365 * DAY;
+    let (own, more) = (names(&["gw"]), names(&["gw", "10.0.0.1"]));
+    let before = place.authority.issue_server_at(&own, NOW + year).unwrap();
+    let issued = place.authority.issue_server_at(&more, 60).unwrap();
+    let end = |issued: &Issued| issued.certificate.not_after();
+    assert_eq!(end(&issued), end(&before));
+    // One that is set is believed, also behind that.
+    let issued = place.authority.issue_server_at(&more, NOW).unwrap();
+    assert_eq!(end(&issued), NOW + 90 * DAY);
+}
+
+#[test]
 fn nothing_is_issued_beyond_the_end_of_the_authority() {
     let place = Place::new();
     let end = place.authority.certificate().not_after();
