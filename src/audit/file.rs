@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -64,12 +64,22 @@ impl LogFile {
 
     fn open(&self) -> io::Result<(File, u64)> {
         let mut options = OpenOptions::new();
-        let file = options
+        let mut file = options
+            .read(true)
             .append(true)
             .create(true)
             .mode(0o600)
             .open(self.path())?;
-        let size = file.metadata()?.len();
+        let mut size = file.metadata()?.len();
+        if let Some(end) = size.checked_sub(1) {
+            let mut last = [0];
+            file.read_exact_at(&mut last, end)?;
+            if last != *b"\n" {
+                // A line that a power cut has cut short would take the next one with it.
+                file.write_all(b"\n")?;
+                size += 1;
+            }
+        }
         Ok((file, size))
     }
 

@@ -149,6 +149,22 @@ fn files_take_no_more_than_was_said_and_keep_the_latest_lines() {
     }
 }
 
+#[test]
+fn a_line_that_was_cut_short_takes_no_other_with_it() {
+    let folder = TempDir::new().unwrap();
+    let config = config(&folder, 4 << 10, 3);
+    let file = LogFile::new(config.clone());
+    let line = || Line::refused(&refused("a", "t", Why::Policy), 0);
+    file.append(&[line()]).1.unwrap();
+    let whole = fs::read_to_string(&config.path).unwrap();
+    fs::write(&config.path, &whole[..whole.len() / 2]).unwrap();
+    file.append(&[line()]).1.unwrap();
+    file.append(&[line()]).1.unwrap();
+    let half = &whole[..whole.len() / 2];
+    let expected = format!("{half}\n{whole}{whole}");
+    assert_eq!(fs::read_to_string(&config.path).unwrap(), expected);
+}
+
 #[tokio::test]
 async fn a_flood_costs_lines_that_are_counted_and_the_counts_are_right() {
     let folder = TempDir::new().unwrap();
