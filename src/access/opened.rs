@@ -47,8 +47,8 @@ impl Opened {
         let directory = config.directory.clone();
         let opening = spawn_blocking(move || {
             reader.renew_certificate();
-            let looked = reader.fingerprint();
-            let (registry, server) = reader.read().whole()?;
+            let (looked, read) = reader.read_undisturbed();
+            let (registry, server) = read.whole()?;
             let figures = Arc::new(Figures::default());
             figures.note_authority(&registry);
             figures.note_server(server.as_ref());

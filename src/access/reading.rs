@@ -11,6 +11,10 @@ use crate::{
     config::{AccessConfig, ListenerSettings, Model},
 };
 
+/// How often everything is read again because it has changed meanwhile; the last time it is taken
+/// as it is.
+const MAX_READINGS: usize = 4;
+
 /// Reads all that identities and policies come from; it takes time, so not in a task.
 pub(super) struct Reader {
     directory: Directory,
@@ -92,6 +96,12 @@ impl Reader {
         }
     }
 
+    /// Reads while nothing changes, so that whoever writes several files, or one in pieces, is not
+    /// met halfway; and what the files look like that were read.
+    pub(super) fn read_undisturbed(&self) -> (Fingerprint, Read) {
+        undisturbed(|| self.fingerprint(), || self.read())
+    }
+
     /// Reads.
     pub(super) fn read(&self) -> Read {
         let registry = Registry::load(&self.directory).map_err(|error| error.0);
@@ -155,6 +165,23 @@ impl Reader {
     }
 }
 
+/// What `read` gives while `look` sees no change; where changes do not end, what it gives at last.
+fn undisturbed<F: PartialEq, T>(
+    mut look: impl FnMut() -> F,
+    mut read: impl FnMut() -> T,
+) -> (F, T) {
+    let mut before = look();
+    for _ in 1..MAX_READINGS {
+        let found = read();
+        let after = look();
+        if after == before {
+            return (before, found);
+        }
+        before = after;
+    }
+    (before, read())
+}
+
 /// What is wrong with the access directory, or with what listeners show.
 #[derive(Debug, thiserror::Error)]
 pub struct AccessError(pub Vec<Problem>);
@@ -166,5 +193,37 @@ impl fmt::Display for AccessError {
             write!(formatter, "{separator}{problem}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// What is read of files that change during the first `changes` readings, and how often.
+    fn read(changes: usize) -> (usize, usize, usize) {
+        let (files, readings) = (Cell::new(0), Cell::new(0));
+        let read = || {
+            readings.set(readings.get() + 1);
+            let seen = files.get();
+            files.set(seen + usize::from(readings.get() <= changes));
+            seen
+        };
+        let (looked, read) = undisturbed(|| files.get(), read);
+        (looked, read, readings.get())
+    }
+
+    #[test]
+    fn what_has_changed_while_it_was_read_is_read_again() {
+        assert_eq!(read(0), (0, 0, 1));
+        assert_eq!(read(1), (1, 1, 2));
+        assert_eq!(read(3), (3, 3, 4));
+    }
+
+    #[test]
+    fn what_changes_without_an_end_is_taken_and_the_next_look_sees_another_change() {
+        assert_eq!(read(100), (3, 3, 4));
     }
 }

@@ -244,12 +244,11 @@ impl Keeper {
     }
 
     async fn reload(&mut self) {
-        // Before it is read: what changes meanwhile is found by the next look.
-        self.known = self.look().await;
         let reach = Arc::clone(&self.reach);
         let reloaded = spawn_blocking(move || reach.reload()).await;
         match reloaded {
-            Ok(problems) => {
+            Ok((known, problems)) => {
+                self.known = known;
                 for problem in &problems {
                     error!(%problem, "the access directory is wrong; what was read before stays in force");
                 }
@@ -287,12 +286,12 @@ impl Keeper {
 }
 
 impl Reach {
-    /// Reads, and has what was read take its place; what is wrong.
+    /// Reads, and has what was read take its place; what it looks like, and what is wrong.
     ///
     /// Who may come in and what listeners show stand each for itself: a policy that is wrong must
     /// not keep a certificate until it ends, and one that has ended must not keep who is to go.
-    fn reload(&self) -> Vec<Problem> {
-        let Read { registry, server } = self.reader.read();
+    fn reload(&self) -> (Fingerprint, Vec<Problem>) {
+        let (known, Read { registry, server }) = self.reader.read_undisturbed();
         let mut problems = Vec::new();
         match server {
             Ok(server) => self.show(server.as_ref()),
@@ -301,7 +300,7 @@ impl Reach {
         if let Err(wrong) = registry.and_then(|registry| self.decide_by(registry)) {
             problems.extend(wrong);
         }
-        problems
+        (known, problems)
     }
 
     fn show(&self, server: Option<&ServerCredentials>) {
