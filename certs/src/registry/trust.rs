@@ -5,13 +5,14 @@ use std::collections::{HashMap, HashSet};
 
 use ring::digest;
 use rustls::pki_types::pem::SectionKind;
-use x509_parser::{prelude::FromDer, revocation_list::CertificateRevocationList};
+use x509_parser::{error::X509Error, prelude::FromDer, revocation_list::CertificateRevocationList};
 
 use crate::{
-    certificate::{Certificate, CertificateId},
+    certificate::{self, Certificate, CertificateId},
     directory::Directory,
     folder, pem,
     problems::Problems,
+    tls,
 };
 
 /// The authorities and their lists.
@@ -33,6 +34,19 @@ struct Authority {
     der: Vec<u8>,
     /// Its name in DER.
     subject: Vec<u8>,
+}
+
+impl Authority {
+    fn has_signed(&self, list: &CertificateRevocationList<'_>) -> bool {
+        let Ok(own) = certificate::parse(&self.der) else {
+            return false;
+        };
+        match list.verify_signature(own.public_key()) {
+            // Whether it can be used is for TLS to say.
+            Ok(()) | Err(X509Error::SignatureUnsupportedAlgorithm) => true,
+            Err(_) => false,
+        }
+    }
 }
 
 impl Trust {
@@ -132,14 +146,24 @@ impl Trust {
             }
             let list = parse_list(&der)?;
             let issuer = list.issuer().as_raw();
-            let is_issuer = |authority: &Authority| authority.subject == issuer;
-            if !self.own.iter().chain(&self.others).any(is_issuer) {
+            let named = |authority: &&Authority| authority.subject == issuer;
+            let named = self.own.iter().chain(&self.others).filter(named);
+            let named: Vec<_> = named.collect();
+            if named.is_empty() {
                 return Err(
                     "no authority here has issued this list: put its certificate into \
                      trusted/, or remove the list"
                         .to_owned(),
                 );
             }
+            let Some(authority) = named.iter().find(|authority| authority.has_signed(&list)) else {
+                return Err(
+                    "it is not signed by the authority here that it names: put the list there \
+                     that this authority has issued"
+                        .to_owned(),
+                );
+            };
+            tls::takes_list(&der, &authority.der)?;
             let serials = list.iter_revoked_certificates();
             let serials = serials.map(|revoked| revoked.user_certificate.to_string());
             self.revoked

@@ -29,6 +29,7 @@ pub use error::TlsError;
 pub use listener::{Accepted, TlsListener};
 pub use protocol::Alpn;
 pub use stream::TlsStream;
+pub(crate) use trust::takes_list;
 
 use trust::Trust;
 

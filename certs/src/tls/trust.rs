@@ -97,6 +97,22 @@ impl Trust {
     }
 }
 
+/// Whether TLS takes a list of what `issuer` has revoked; both in DER.
+pub(crate) fn takes_list(list: &[u8], issuer: &[u8]) -> Result<(), String> {
+    let mut roots = RootCertStore::empty();
+    let issuer = roots.add(CertificateDer::from_slice(issuer));
+    issuer.map_err(|error| format!("the certificate of its authority cannot be used: {error}"))?;
+    let list = CertificateRevocationListDer::from(list.to_vec());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
+    let built = verifier.with_crls([list]).build().map(drop);
+    built.map_err(|error| {
+        format!(
+            "this list cannot be used ({error}): take one of version 2 with all that is revoked \
+             (RFC 5280, section 5)"
+        )
+    })
+}
+
 impl fmt::Debug for Trust {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Trust").finish_non_exhaustive()

@@ -4,6 +4,10 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 
+/// A list of revoked certificates in version 1, and its authority.
+const LIST_OF_VERSION_1: &str = include_str!("../../../testdata/list-v1.pem");
+const AUTHORITY_OF_VERSION_1: &str = include_str!("../../../testdata/list-ca.pem");
+
 #[test]
 fn a_folder_with_every_kind_of_file_is_read_whole() {
     let site = Site::new();
@@ -341,13 +345,19 @@ fn authorities_and_lists_that_are_none_are_problems() {
     site.put("crls/certificate.pem", &own.pem);
     site.put("crls/stranger.pem", &Ca::new("Stranger").revoke(&[1]));
     site.put("crls/text.pem", "nothing");
+    site.put("crls/forged.pem", &Ca::new("Old").revoke(&[1]));
+    site.put("trusted/old.pem", &Ca::new("Old").pem);
+    site.put("crls/version-1.pem", LIST_OF_VERSION_1);
+    site.put("trusted/version-1.pem", AUTHORITY_OF_VERSION_1);
     let problems = site.problems();
     let lines: Vec<_> = problems.lines().collect();
     let expected = [
         "ca.pem: it holds more than one certificate",
         "crls/certificate.pem: it holds a certificate, not a list of revoked certificates",
+        "crls/forged.pem: it is not signed by the authority here that it names: ",
         "crls/stranger.pem: no authority here has issued this list: ",
         "crls/text.pem: it holds no `-----BEGIN X509 CRL-----`",
+        "crls/version-1.pem: this list cannot be used (",
         "trusted/device.pem: it is not the certificate of an authority",
         "trusted/empty.pem: the file is empty",
         "trusted/list.pem: the file holds a list of revoked certificates, not a certificate",
