@@ -53,6 +53,12 @@ pub fn replace(path: &Path, contents: &[u8], readers: Readers) -> Result<(), Pro
     write(path, contents, readers, |new| fs::rename(new, path))
 }
 
+/// Removes a file, and a power cut does not bring it back.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    fs::remove_file(path)?;
+    folder_of(path).map_or(Ok(()), sync)
+}
+
 /// Makes a folder, those above it too, that only its owner may look into; one that is there stays
 /// as it is.
 ///
@@ -135,13 +141,8 @@ fn write(
         io::ErrorKind::AlreadyExists => problem(path, "it is there already and is not overwritten"),
         _ => problem(path, format!("it cannot be written: {error}")),
     };
-    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+    let (Some(folder), Some(name)) = (folder_of(path), path.file_name()) else {
         return Err(problem(path, "this names no file"));
-    };
-    let folder = if folder == Path::new("") {
-        Path::new(".")
-    } else {
-        folder
     };
     // Hidden, so that who reads the folder leaves it out.
     let new = folder.join(format!(".{}.{:016x}", name.display(), fastrand::u64(..)));
@@ -160,9 +161,20 @@ fn write(
         drop(fs::remove_file(&new));
         return Err(failed(error));
     }
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(failed)
+    sync(folder).map_err(failed)
+}
+
+fn folder_of(path: &Path) -> Option<&Path> {
+    let folder = path.parent()?;
+    match folder.as_os_str().is_empty() {
+        true => Some(Path::new(".")),
+        false => Some(folder),
+    }
+}
+
+/// Has a power cut find in `folder` what is there.
+fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 mod file;
 
-use std::{borrow::Borrow, collections::BTreeMap, fmt, fs, io, path::Path, str::FromStr};
+use std::{borrow::Borrow, collections::BTreeMap, fmt, io, path::Path, str::FromStr};
 
 pub(crate) use self::file::read;
 use crate::{
@@ -158,7 +158,7 @@ impl Thing {
             return Err(problem(&directory.access_keys(), message).into());
         }
         let path = directory.thing(name);
-        fs::remove_file(&path).map_err(|error| match error.kind() {
+        files::remove(&path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => missing(&path).into(),
             _ => problem(&path, format!("it cannot be removed: {error}")).into(),
         })
