@@ -97,6 +97,8 @@ fn policies(args: &AddArgs, registry: &Registry) -> Vec<String> {
 #[derive(Default)]
 struct Credentials {
     attached: Option<Attached>,
+    /// Where the authority keeps what it has issued.
+    issued: Option<PathBuf>,
     certificate: Option<Handed>,
     key: Option<Handed>,
     authority: Option<Handed>,
@@ -158,6 +160,7 @@ impl Credentials {
                 subject: format!("issued for {name}"),
                 not_after: certificate.not_after(),
             }),
+            issued: Some(site.directory.issued_certificate(&certificate.id())),
             certificate: Some(Handed {
                 path: folder.join(format!("{name}.pem")),
                 readers: Readers::All,
@@ -174,7 +177,10 @@ impl Credentials {
 
     /// Writes all files, or none.
     fn write(&self) -> Result<Written, Failure> {
-        let mut written = Written::default();
+        let mut written = Written {
+            files: self.issued.iter().cloned().collect(),
+            folder: None,
+        };
         let all = [&self.certificate, &self.key, &self.authority];
         for file in all.into_iter().flatten() {
             if let Some(folder) = file.path.parent().filter(|folder| !folder.exists()) {

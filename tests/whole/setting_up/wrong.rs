@@ -137,6 +137,30 @@ fn what_cannot_be_done_is_refused_and_changes_nothing() {
 }
 
 #[test]
+fn a_thing_that_cannot_be_added_leaves_nothing_behind() {
+    let site = Site::new();
+    let files = |folder: &str| {
+        let entries = fs::read_dir(site.folder().join(folder)).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.collect::<Vec<_>>()
+    };
+    site.thing("there", &["default"]);
+    let before = files("access/issued");
+    let key = site.folder().join("lamp-credentials/lamp.key");
+    fs::create_dir(key.parent().unwrap()).unwrap();
+    fs::write(&key, "another").unwrap();
+    let finished = site.command(&["things", "add", "lamp"]);
+    assert!(
+        finished.stderr.contains("lamp.key: it is there already"),
+        "{finished:?}"
+    );
+    assert_eq!(files("lamp-credentials"), ["lamp.key"]);
+    assert_eq!(fs::read_to_string(&key).unwrap(), "another");
+    assert_eq!(files("access/issued"), before);
+    assert_eq!(files("access/things"), ["there.toml"]);
+}
+
+#[test]
 fn a_configuration_without_identities_is_told_how_to_get_them() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("plain.toml"), "").unwrap();
