@@ -75,10 +75,12 @@ pub(crate) fn names(folder: &Path, problems: &Problems) -> Vec<(String, PathBuf)
     names
 }
 
-/// Whether an editor, or a write that was cut short, has left a file with this name.
+/// Whether an editor, a write that was cut short, or who made the file system has left a file
+/// with this name.
 fn is_left_behind(name: &str) -> bool {
     let is_emacs = name.starts_with('#') && name.ends_with('#');
-    name.starts_with('.') || name.ends_with('~') || name.ends_with(".swp") || is_emacs
+    let is_of_editor = name.ends_with('~') || name.ends_with(".swp") || is_emacs;
+    name.starts_with('.') || is_of_editor || name == "lost+found"
 }
 
 /// What the file at `path` holds; `None` where there is none.
