@@ -8,6 +8,7 @@ mod tests;
 
 use std::{
     collections::{BTreeMap, HashMap},
+    path::Path,
     sync::Arc,
 };
 
@@ -97,6 +98,18 @@ impl Registry {
     #[must_use]
     pub fn authority(&self) -> Option<&str> {
         self.trust.authority()
+    }
+
+    /// The files of other authorities that end before `time`, and when; both in seconds since the
+    /// Unix epoch. What they have issued is taken for as long as its own certificate says.
+    pub fn authorities_ending(&self, time: u64) -> impl Iterator<Item = (&Path, u64)> {
+        self.trust.ends_before(time)
+    }
+
+    /// The files of lists of revoked certificates that were to be replaced before `time`, and
+    /// when. What is on them is revoked all the same.
+    pub fn lists_due(&self, time: u64) -> impl Iterator<Item = (&Path, u64)> {
+        self.trust.due_before(time)
     }
 
     /// Whether a thing has this certificate and its status is active: TLS takes it whoever has

@@ -55,7 +55,7 @@ const RETRY: Duration = Duration::from_secs(5 * 60);
 /// How often it is looked whether a certificate is due while nobody sets the clock.
 const CERTIFICATES: Duration = Duration::from_secs(60 * 60);
 
-/// How often the log hears of a certificate that ends soon.
+/// How often the log hears of a certificate that ends soon, or of a list that is out of date.
 const WARNINGS: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Seconds before the end of a certificate from which the log hears of it.
@@ -263,7 +263,7 @@ impl Keeper {
         figures.failed.store(self.failed.is_some(), Relaxed);
     }
 
-    /// Says which certificates end soon; whether any does.
+    /// Says which certificates end soon and which lists are out of date; whether any is.
     fn warn(&self) -> bool {
         let now = clock::unix_millis() / 1_000;
         let figures = &self.reach.figures;
@@ -280,6 +280,17 @@ impl Keeper {
                 let days = left / (24 * 60 * 60);
                 warn!(certificate, days, "a certificate ends soon");
             }
+        }
+        let registry = self.reach.access.registry();
+        for (file, ends) in registry.authorities_ending(now + ENDS_SOON) {
+            any = true;
+            let (file, days) = (file.display(), ends.saturating_sub(now) / (24 * 60 * 60));
+            warn!(%file, days, "an authority that is trusted ends soon");
+        }
+        for (file, due) in registry.lists_due(now) {
+            any = true;
+            let (file, days) = (file.display(), (now - due) / (24 * 60 * 60));
+            warn!(%file, days, "a list of revoked certificates is out of date: put the next one in its place");
         }
         any
     }

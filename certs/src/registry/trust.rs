@@ -1,7 +1,10 @@
 //! Whose certificates are taken: this gateway's authority, other authorities, and what they have
 //! revoked.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    path::{Path, PathBuf},
+};
 
 use ring::digest;
 use rustls::pki_types::pem::SectionKind;
@@ -24,6 +27,10 @@ pub(super) struct Trust {
     others: Vec<Authority>,
     /// In DER.
     lists: Vec<Vec<u8>>,
+    /// When others' authorities end, and when lists are to be replaced, by their files; in seconds
+    /// since the Unix epoch.
+    ends: Vec<(PathBuf, u64)>,
+    due: Vec<(PathBuf, u64)>,
     /// The serial numbers on them, by the names in DER of who has issued them.
     revoked: HashMap<Vec<u8>, HashSet<String>>,
 }
@@ -34,6 +41,7 @@ struct Authority {
     der: Vec<u8>,
     /// Its name in DER.
     subject: Vec<u8>,
+    not_after: u64,
 }
 
 impl Authority {
@@ -67,7 +75,11 @@ impl Trust {
                 continue;
             };
             match authorities(&pem) {
-                Ok(others) => trust.others.extend(others),
+                Ok(others) => {
+                    let ends = others.iter().map(|other| other.not_after);
+                    trust.ends.extend(ends.map(|end| (entry.path.clone(), end)));
+                    trust.others.extend(others);
+                }
                 Err(message) => problems.add(&entry.path, message),
             }
         }
@@ -75,8 +87,9 @@ impl Trust {
             let Some(pem) = problems.note(folder::read_listed(&entry.path)) else {
                 continue;
             };
-            if let Err(message) = trust.take_lists(&pem) {
-                problems.add(&entry.path, message);
+            match trust.take_lists(&pem) {
+                Ok(due) => trust.due.extend(due.map(|due| (entry.path, due))),
+                Err(message) => problems.add(&entry.path, message),
             }
         }
         trust
@@ -93,6 +106,16 @@ impl Trust {
 
     pub(super) fn revocations(&self) -> impl Iterator<Item = &[u8]> {
         self.lists.iter().map(Vec::as_slice)
+    }
+
+    /// The files of others' authorities that end before `time`, and when.
+    pub(super) fn ends_before(&self, time: u64) -> impl Iterator<Item = (&Path, u64)> {
+        before(&self.ends, time)
+    }
+
+    /// The files of lists that were to be replaced before `time`, and when.
+    pub(super) fn due_before(&self, time: u64) -> impl Iterator<Item = (&Path, u64)> {
+        before(&self.due, time)
     }
 
     /// Whether certificates that `issuer` (a name in DER) has issued name a thing.
@@ -131,12 +154,13 @@ impl Trust {
     }
 
     /// Takes the lists of a PEM text, each by an authority that is here: another's would revoke
-    /// nothing and nobody would notice.
-    fn take_lists(&mut self, pem: &str) -> Result<(), String> {
+    /// nothing and nobody would notice. When the first of them is to be replaced by another.
+    fn take_lists(&mut self, pem: &str) -> Result<Option<u64>, String> {
         let sections = pem::sections(pem.as_bytes())?;
         if sections.is_empty() {
             return Err("it holds no `-----BEGIN X509 CRL-----`".to_owned());
         }
+        let mut first = None;
         for (kind, der) in sections {
             if kind != SectionKind::Crl {
                 let found = pem::describe(kind);
@@ -170,10 +194,18 @@ impl Trust {
                 .entry(issuer.to_vec())
                 .or_default()
                 .extend(serials);
+            let next = list.next_update().map(|time| time.timestamp());
+            let next = next.and_then(|time| u64::try_from(time).ok());
+            first = first.into_iter().chain(next).min();
             self.lists.push(der);
         }
-        Ok(())
+        Ok(first)
     }
+}
+
+fn before(times: &[(PathBuf, u64)], time: u64) -> impl Iterator<Item = (&Path, u64)> {
+    let times = times.iter().filter(move |(_, at)| *at < time);
+    times.map(|(path, at)| (path.as_path(), *at))
 }
 
 fn parse_list(der: &[u8]) -> Result<CertificateRevocationList<'_>, String> {
@@ -196,7 +228,12 @@ fn authorities(pem: &str) -> Result<Vec<Authority>, String> {
             );
         }
         let subject = certificate.subject_der().to_vec();
-        Ok(Authority { der, subject })
+        let not_after = certificate.not_after();
+        Ok(Authority {
+            der,
+            subject,
+            not_after,
+        })
     });
     certificates.collect()
 }

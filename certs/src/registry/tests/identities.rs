@@ -369,3 +369,23 @@ fn the_client_identifier_names_the_thing_unless_the_rule_takes_any() {
     assert_eq!(thing(&none, "x", named), is(""));
     assert_eq!(thing(&none, "x", any), is(""));
 }
+
+#[test]
+fn authorities_that_end_and_lists_that_are_due_are_told_with_their_files() {
+    let site = Site::new();
+    let (own, other) = (Ca::new("Own"), Ca::new("Other"));
+    site.put("ca.pem", &own.pem);
+    site.put("trusted/other.pem", &other.pem);
+    site.put("crls/both.pem", &(own.revoke(&[1]) + &other.revoke(&[2])));
+    let registry = site.load();
+    let authority = Certificate::read_pem(&other.pem).unwrap().remove(0).1;
+    let (end, due) = (authority.not_after(), 4_102_444_800);
+    let other = site.path("trusted/other.pem");
+    let found: Vec<_> = registry.authorities_ending(end + 1).collect();
+    assert_eq!(found, [(other.as_path(), end)]);
+    assert_eq!(registry.authorities_ending(end).count(), 0);
+    let list = site.path("crls/both.pem");
+    let found: Vec<_> = registry.lists_due(due + 1).collect();
+    assert_eq!(found, [(list.as_path(), due)]);
+    assert_eq!(registry.lists_due(due).count(), 0);
+}
