@@ -3,7 +3,10 @@
 use bytestring::ByteString;
 use perennial_rules::TopicName;
 
-use crate::codec::{self, QoS};
+use crate::{
+    codec::{self, QoS},
+    hooks::{Client, Hooks},
+};
 
 /// A will that outlives the read buffer.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -32,5 +35,11 @@ impl Will {
             expiry: will.expiry,
             delay: will.delay,
         })
+    }
+
+    /// Whether `client` may publish it, as things are.
+    pub(crate) fn may_be_published(&self, client: &Client, hooks: &dyn Hooks) -> bool {
+        hooks.publish(client, &self.topic).is_ok()
+            && (!self.retain || hooks.retain(client, &self.topic).is_ok())
     }
 }

@@ -337,6 +337,15 @@ pub(crate) struct OrphanedWill {
 }
 
 impl Core {
+    /// Stores a will for the case of a restart, after which only the name of its client is known:
+    /// one that its client may not publish must not become another's of that name.
+    fn keep_will(&self, client: &Client, record: &WillRecord, transaction: &mut Transaction) {
+        match record.will.may_be_published(client, self.hooks.as_ref()) {
+            true => self.put_will(&client.id, record, transaction),
+            false => transaction.delete(&key::will(&client.id)),
+        }
+    }
+
     fn put_will(&self, client_id: &str, record: &WillRecord, transaction: &mut Transaction) {
         transaction.put(&key::will(client_id), &record.encode());
     }

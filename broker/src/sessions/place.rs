@@ -93,9 +93,9 @@ impl Place {
     /// Takes the session for the connection that asked for it.
     pub(super) fn begin(&mut self, request: Request, transaction: &mut Transaction) {
         let core = Arc::clone(self.core());
-        let client_id = request.client.id.clone();
+        let client = request.client;
         let kept = self.kept_mut();
-        kept.mailbox.connect(request.client);
+        kept.mailbox.connect(Arc::clone(&client));
         if !kept.subscriptions.is_empty() {
             // What it may see may differ from what it might when it was here before.
             core.router.renew();
@@ -110,10 +110,8 @@ impl Place {
         }
         kept.write(transaction);
         match request.will {
-            Some(will) => {
-                core.put_will(&client_id, &WillRecord { will, due_at: None }, transaction)
-            }
-            None if had_will => transaction.delete(&key::will(&client_id)),
+            Some(will) => core.keep_will(&client, &WillRecord { will, due_at: None }, transaction),
+            None if had_will => transaction.delete(&key::will(&client.id)),
             None => {}
         }
         core.counters.connections.add(1);
@@ -359,8 +357,7 @@ impl Place {
                 will,
                 due_at: Some(now + delay),
             };
-            let client = kept.mailbox.client();
-            core.put_will(&client.id, &record, &mut transaction);
+            core.keep_will(&kept.mailbox.client(), &record, &mut transaction);
             lasting.will = Some(record);
         }
         kept.mailbox.disconnect();

@@ -259,6 +259,55 @@ fn a_will_outside_the_policy_is_not_published() {
 }
 
 #[test]
+fn a_will_outside_the_policy_is_not_published_after_a_restart_in_the_name_of_a_thing() {
+    let mut site = Site::new();
+    let [_, witness] = ["victim", "witness"].map(|name| {
+        let topics = format!("topic/{name}/*");
+        let client = format!("client/{name}");
+        site.policy(
+            name,
+            &[("iot:Connect", &[&client]), ("iot:Publish", &[&topics])],
+        );
+        site.thing(name, &[name])
+    });
+    site.policy(
+        "guest",
+        &[
+            ("iot:Connect", &["client/*"]),
+            ("iot:Publish", &["topic/guest/*"]),
+        ],
+    );
+    site.user("guest", "the password", "guest");
+    site.start();
+    // A session that is kept: wills come before it is back.
+    let keeping = wire::connect_as(V311, "watcher", 0, &[]);
+    let mut watcher = Wire::open(site.addresses().plain);
+    watcher.send(&keeping);
+    assert_eq!(watcher.expect("CONNACK").body, [0, 0]);
+    watcher.subscribe(V311, "#", 1);
+
+    // Clean sessions with a will at QoS 1.
+    let login: [&[u8]; 4] = [b"victim/will", b"gone", b"guest", b"the password"];
+    let connect = wire::connect_as(V311, "victim", 0xCE, &login);
+    let mut guest = TlsClient::anonymous(&witness.ca).open(site.addresses().shared);
+    guest.send(&connect);
+    assert_eq!(guest.expect("CONNACK").body, [0, 0]);
+    let connect = wire::connect_as(V311, "witness", 0x0E, &[b"witness/will", b"gone"]);
+    let mut device = TlsClient::of(&witness).open(site.addresses().mqtt);
+    device.send(&connect);
+    assert_eq!(device.expect("CONNACK").body, [0, 0]);
+
+    site.kill9();
+    site.start();
+    let mut watcher = Wire::open(site.addresses().plain);
+    watcher.send(&keeping);
+    assert_eq!(watcher.expect("CONNACK").body, [1, 0]);
+    // Wills are published in the order of their clients' names.
+    let first = topic(&watcher.expect("the will of the witness").body);
+    assert_eq!(first, "witness/will");
+}
+
+#[test]
 fn a_client_identifier_with_wildcards_opens_no_topics_of_others() {
     let mut site = Site::new();
     site.change_config(|text| text.replacen("[access]", "[access]\nclient_id = \"any\"", 1));
