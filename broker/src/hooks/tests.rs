@@ -32,6 +32,8 @@ const DEADLINE: Duration = Duration::from_secs(60);
 struct Moody {
     /// A topic that nobody sees.
     hidden: Mutex<Option<&'static str>>,
+    /// A filter that nobody may subscribe to.
+    closed: Mutex<Option<&'static str>>,
     /// Whether the client `guest` has to go.
     is_over: AtomicBool,
     /// Who has published.
@@ -92,8 +94,11 @@ impl Hooks for Moody {
         is_kept.then_some(()).ok_or(Reason::NotAuthorized)
     }
 
-    fn subscribe(&self, _: &Client, _: &TopicFilter) -> Result<(), Reason> {
-        Ok(())
+    fn subscribe(&self, _: &Client, filter: &TopicFilter) -> Result<(), Reason> {
+        match *self.closed.lock().unwrap() == Some(filter.as_str()) {
+            false => Ok(()),
+            true => Err(Reason::NotAuthorized),
+        }
     }
 
     fn deliver(&self, _: &Client, topic: &TopicName, _: Option<&Client>) -> bool {
@@ -292,6 +297,34 @@ async fn a_message_that_waited_is_withheld_from_whom_may_not_see_it_any_more() {
         next = subscriber.topic().await;
     }
     assert_eq!(next, "open/3");
+    setting.broker.stop().await;
+}
+
+#[tokio::test]
+async fn a_session_loses_the_subscriptions_that_who_comes_back_to_it_may_not_make() {
+    let setting = setting(Gate::default(), Limits::default()).await;
+    let mut device = Device::connect(&setting, "device", true).await;
+    for filter in ["news", "$share/group/sports", "weather"] {
+        device.subscribe(filter).await;
+    }
+    let mut other = Device::connect(&setting, "other", false).await;
+    for closed in ["news", "$share/group/sports"] {
+        drop(device);
+        *setting.hooks.closed.lock().unwrap() = Some(closed);
+        device = Device::connect(&setting, "device", true).await;
+        let topic = closed.rsplit('/').next().unwrap();
+        assert_eq!(other.publish(topic, false).await, 0);
+        assert_eq!(other.publish("weather", false).await, 0);
+        assert_eq!(device.topic().await, "weather");
+    }
+    // They do not come back with the permission.
+    *setting.hooks.closed.lock().unwrap() = None;
+    drop(device);
+    let mut device = Device::connect(&setting, "device", true).await;
+    for topic in ["news", "sports", "weather"] {
+        assert_eq!(other.publish(topic, false).await, 0);
+    }
+    assert_eq!(device.topic().await, "weather");
     setting.broker.stop().await;
 }
 

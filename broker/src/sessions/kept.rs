@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use perennial_rules::TopicFilter;
 use tracing::{debug, error};
 
 use super::subscriptions::Subscriptions;
@@ -167,7 +168,29 @@ impl Kept {
         }
         if core.store.submit(transaction).is_err() {
             // A store that takes nothing is opened anew, and the session expires again.
-            debug!(client = %client.id, "the end of a session could not be stored");
+            debug!(
+                client = %client.id,
+                "the end of a session could not be stored"
+            );
+        }
+    }
+
+    /// Ends the subscriptions that its client may not make: they may be from somebody else who
+    /// had the client identifier, or from before a change of the rules.
+    pub(super) fn end_refused_subscriptions(&mut self, core: &Core, transaction: &mut Transaction) {
+        let client = self.mailbox.client();
+        let filters = self.subscriptions.filters();
+        let refused = filters.filter(|filter| core.hooks.subscribe(&client, filter).is_err());
+        let refused: Vec<TopicFilter> = refused.cloned().collect();
+        if refused.is_empty() {
+            return;
+        }
+        core.router.unsubscribe(refused.iter(), self.mailbox.id);
+        for filter in &refused {
+            self.subscriptions.remove(filter);
+            if self.lasting.is_some() {
+                transaction.delete(&key::subscription(&client.id, filter.as_str()));
+            }
         }
     }
 
