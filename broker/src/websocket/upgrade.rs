@@ -4,7 +4,7 @@
 //! that are offered and not taken; and the answer is one write that begins as the oldest of them
 //! look for it, with `sec-websocket-accept` in lower case.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, net::IpAddr};
 
 use httparse::{EMPTY_HEADER, Header, Request, Status};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -105,7 +105,11 @@ enum Step {
 fn decide(bytes: &[u8], caller: &mut Caller, served: &Served) -> Result<Step, Refused> {
     let mut headers = [EMPTY_HEADER; MAX_HEADERS];
     let others = served.gate.web.is_some();
-    let Some((asked, length)) = read(bytes, &mut headers, &served.config.origins, others)? else {
+    let pages = Pages {
+        origins: &served.config.origins,
+        are_secure: served.gate.secure.is_some(),
+    };
+    let Some((asked, length)) = read(bytes, &mut headers, pages, others)? else {
         return Ok(Step::Read);
     };
     let Asked::WebSocket {
@@ -131,7 +135,7 @@ fn decide(bytes: &[u8], caller: &mut Caller, served: &Served) -> Result<Step, Re
 fn read<'a>(
     bytes: &'a [u8],
     headers: &'a mut [Header<'a>],
-    origins: &Origins,
+    pages: Pages<'_>,
     others: bool,
 ) -> Result<Option<(Asked<'a>, usize)>, Refused> {
     let mut request = Request::new(headers);
@@ -152,7 +156,7 @@ fn read<'a>(
     if !is_here {
         return Err(NOT_FOUND);
     }
-    let (key, subprotocol) = check(&request, origins)?;
+    let (key, subprotocol) = check(&request, pages)?;
     let mut answer = format!(
         "HTTP/1.1 101 Switching Protocols\r\n\
          upgrade: websocket\r\n\
@@ -179,7 +183,7 @@ fn read<'a>(
 /// The key and the subprotocol of a request for a WebSocket.
 fn check<'a>(
     request: &'a Request<'_, '_>,
-    origins: &Origins,
+    pages: Pages<'_>,
 ) -> Result<(&'a [u8], Option<&'a str>), Refused> {
     let has = |name, wanted: &str| {
         let mut items = items(request, name);
@@ -193,7 +197,7 @@ fn check<'a>(
     }
     let key = values(request, "sec-websocket-key").next();
     let key = key.filter(|key| !key.is_empty()).ok_or(NO_KEY)?;
-    if !is_welcome(request, origins) {
+    if !pages.welcome(request) {
         return Err(OTHER_ORIGIN);
     }
     // Whoever offers none gets none: not by the book [MQTT-6.0.0-3], but they are in the field.
@@ -206,19 +210,55 @@ fn check<'a>(
     Ok((key, subprotocol))
 }
 
-/// Whether the page that a request comes from, if it says that it comes from one, may connect.
-fn is_welcome(request: &Request<'_, '_>, origins: &Origins) -> bool {
-    let Origins::Listed(listed) = origins else {
-        return true;
+/// Which web pages may connect.
+#[derive(Clone, Copy)]
+struct Pages<'a> {
+    origins: &'a Origins,
+    /// Whether they have seen a certificate for the host.
+    are_secure: bool,
+}
+
+impl Pages<'_> {
+    /// Whether the page that a request comes from, if it says that it comes from one, may connect.
+    fn welcome(self, request: &Request<'_, '_>) -> bool {
+        let Origins::Listed(listed) = self.origins else {
+            return true;
+        };
+        let host = values(request, "host").next().unwrap_or_default();
+        let has_own = self.are_secure || is_nobody_elses(host);
+        let mut sent = values(request, "origin");
+        sent.all(|origin| {
+            let scheme = origin.iter().position(|byte| *byte == b':');
+            let own = scheme.and_then(|colon| origin[colon + 1..].strip_prefix(b"//"));
+            let is = |other: &String| origin.eq_ignore_ascii_case(other.as_bytes());
+            has_own && own.is_some_and(|own| own.eq_ignore_ascii_case(host))
+                || listed.iter().any(is)
+        })
+    }
+}
+
+/// Whether a host is an address or has a name that the Internet has not given to anybody: others
+/// can have their own name lead here, and a page from there comes from this host and port, too.
+fn is_nobody_elses(host: &[u8]) -> bool {
+    let Ok(host) = str::from_utf8(host) else {
+        return false;
     };
-    let host = values(request, "host").next().unwrap_or_default();
-    let mut sent = values(request, "origin");
-    sent.all(|origin| {
-        let scheme = origin.iter().position(|byte| *byte == b':');
-        let own = scheme.and_then(|colon| origin[colon + 1..].strip_prefix(b"//"));
-        let is = |other: &String| origin.eq_ignore_ascii_case(other.as_bytes());
-        own.is_some_and(|own| own.eq_ignore_ascii_case(host)) || listed.iter().any(is)
-    })
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if is_port(port) => name,
+        _ => host,
+    };
+    let is_address = |name: &str| name.parse::<IpAddr>().is_ok();
+    let bracketed = name
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let domain = name.rsplit_once('.').map(|(_, last)| last);
+    bracketed.is_some_and(is_address)
+        || is_address(name)
+        || domain.is_none_or(|last| {
+            let mut reserved = ["local", "localhost", "internal"].into_iter();
+            reserved.any(|own| own.eq_ignore_ascii_case(last))
+        })
 }
 
 /// The values of a header, without the space around them.
@@ -330,8 +370,17 @@ mod tests {
 
     /// The answer to a request for a WebSocket and its length, when it is there whole.
     fn answer(bytes: &[u8], origins: &Origins) -> Result<Option<(String, usize)>, Refused> {
+        let are_secure = false;
+        let pages = Pages {
+            origins,
+            are_secure,
+        };
+        answer_for(bytes, pages)
+    }
+
+    fn answer_for(bytes: &[u8], pages: Pages<'_>) -> Result<Option<(String, usize)>, Refused> {
         let mut headers = [EMPTY_HEADER; MAX_HEADERS];
-        let read = read(bytes, &mut headers, origins, false)?;
+        let read = read(bytes, &mut headers, pages, false)?;
         Ok(read.map(|(asked, length)| match asked {
             Asked::WebSocket { answer, .. } => (answer, length),
             Asked::Other => panic!("there are no others"),
@@ -401,6 +450,43 @@ mod tests {
             let request = GOOD.replacen(found, replaced, 1);
             assert_eq!(answer_to(&request), Err(refused), "{request}");
         }
+    }
+
+    #[test]
+    fn a_page_whose_host_was_made_to_lead_here_is_not_the_listeners_own() {
+        let welcome = |host: &str, origins: &Origins, are_secure| {
+            let own = format!("Origin: http://{host}\r\nHost: {host}");
+            let request = GOOD.replace("Host: gateway:1883", &own);
+            let pages = Pages {
+                origins,
+                are_secure,
+            };
+            answer_for(request.as_bytes(), pages).is_ok()
+        };
+        let none = listed(&[]);
+        for host in [
+            "127.0.0.1:1883",
+            "[::1]:1883",
+            "192.168.1.5",
+            "localhost:1883",
+            "gateway:1883",
+            "gateway.local:1883",
+        ] {
+            assert!(welcome(host, &none, false), "{host}");
+        }
+        for host in [
+            "example.org:1883",
+            "127.0.0.1.example.org:1883",
+            "local.example.org",
+            "gateway.local.",
+            "[example.org]:1883",
+            "example.org:x",
+        ] {
+            assert!(!welcome(host, &none, false), "{host}");
+            assert!(welcome(host, &none, true), "{host}");
+        }
+        let known = listed(&["http://example.org:1883"]);
+        assert!(welcome("example.org:1883", &known, false));
     }
 
     #[test]
