@@ -95,7 +95,13 @@ impl Access {
         }
         if let Some(password) = connecting.password {
             let name = user_name.as_deref().unwrap_or_default();
-            let identity = self.by_password(registry, name, password).await?;
+            let identity = match registry.by_known_password(name, password) {
+                Some(known) => known.map_err(because)?,
+                None => {
+                    let peer = connecting.client.peer;
+                    self.by_password(registry, name, password, peer).await?
+                }
+            };
             return Ok(Who::Known(identity));
         }
         let principal = principal.as_ref().ok_or(Why::NoIdentity)?;
@@ -112,9 +118,10 @@ impl Access {
         registry: &Arc<Registry>,
         name: &str,
         password: &[u8],
+        peer: Peer,
     ) -> Result<Identity, Why> {
-        let turn = timeout(PATIENCE, Arc::clone(&self.passwords).acquire_owned()).await;
-        let Ok(Ok(turn)) = turn else {
+        let turn = timeout(PATIENCE, self.passwords.take(peer.ip())).await;
+        let Ok(Some(turn)) = turn else {
             return Err(Why::Busy);
         };
         let registry = Arc::clone(registry);

@@ -16,6 +16,7 @@ mod standing;
 mod table;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod upkeep;
 
 use std::sync::{
@@ -28,7 +29,6 @@ use perennial_broker::{
 };
 use perennial_certs::{Action, ClientIdRule, Registry, Scope};
 use perennial_rules::{TopicFilter, TopicName};
-use tokio::sync::Semaphore;
 
 pub use self::reading::AccessError;
 pub(crate) use self::{
@@ -39,16 +39,13 @@ use self::{
     principals::{Admitted, Bearing, Who},
     reading::Reader,
     standing::{Rights, Standing},
+    turns::Turns,
 };
 use crate::{
     audit::{Audit, Refused},
     config::{AccessConfig, ListenerSettings, Model},
     ingest::Ingest,
 };
-
-/// Passwords that are checked at once: each takes a processor for a while, and others have to
-/// go on meanwhile.
-const PASSWORDS_AT_ONCE: usize = 1;
 
 /// Decides for the broker: who comes in, and what it may do.
 pub(crate) struct Access {
@@ -60,7 +57,9 @@ pub(crate) struct Access {
     latest: RwLock<Reading>,
     /// The number of the latest reading.
     number: AtomicU64,
-    passwords: Arc<Semaphore>,
+    /// Whose password is checked: each takes a processor for a while, and others have to go on
+    /// meanwhile.
+    passwords: Arc<Turns>,
 }
 
 /// A reading of the access directory.
@@ -99,7 +98,7 @@ impl Access {
             },
             latest: RwLock::new(Reading { registry, number }),
             number: AtomicU64::new(number),
-            passwords: Arc::new(Semaphore::new(PASSWORDS_AT_ONCE)),
+            passwords: Arc::default(),
         }
     }
 

@@ -89,6 +89,28 @@ async fn a_password_is_a_login_and_a_user_name_alone_is_not() {
     assert_eq!(site.intakes(&ann, "lamp/on"), Err(Reason::NotAuthorized));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_password_that_was_right_before_does_not_wait_behind_those_of_others() {
+    let site = Site::new("", &[]);
+    let policies = vec!["own".to_owned()];
+    let lamp = Some("lamp".parse().unwrap());
+    User::add(&site.directory, "ann", b"secret", policies, lamp).unwrap();
+    site.reload();
+    let ann = Client {
+        user_name: Some("ann?SDK=Python".to_owned()),
+        ..client("lamp", None)
+    };
+    site.connect(&ann, Some("secret")).await.unwrap();
+    let _turn = site.access.passwords.take(None).await;
+    site.connect(&ann, Some("secret")).await.unwrap();
+    let connected = site.connect(&ann, Some("other")).await;
+    assert_eq!(connected.err(), Some(Reason::ServerBusy));
+    // What was right by another reading has to be checked again.
+    site.reload();
+    let connected = site.connect(&ann, Some("secret")).await;
+    assert_eq!(connected.err(), Some(Reason::ServerBusy));
+}
+
 #[tokio::test]
 async fn a_request_that_is_signed_wrongly_gets_no_web_socket_and_one_that_is_not_signed_may() {
     let site = Site::new("", &[]);
