@@ -138,6 +138,20 @@ impl Access {
         }
     }
 
+    /// Whether a message may be kept for `client`, who has been away since an earlier run. By
+    /// policies that is decided when it is back; by the table it is up to the publisher, too, who
+    /// is forgotten then.
+    fn may_wait_for(&self, client: &Client, topic: &TopicName, publisher: Option<&Client>) -> bool {
+        if self.model == Model::Policies {
+            return true;
+        }
+        match self.standing(client).rights {
+            Rights::Table(_) => self.deliver_by_table(client, topic, publisher),
+            // Nobody knows yet who it is: a client of this machine may do everything.
+            _ => true,
+        }
+    }
+
     /// Counts and writes down that `client` may not do something.
     fn refuse(
         &self,
@@ -224,14 +238,13 @@ impl Hooks for Access {
 
     fn deliver(&self, client: &Client, topic: &TopicName, publisher: Option<&Client>) -> bool {
         let Some(admitted) = admitted(client) else {
-            // It is asked again when it is back.
-            return client.peer == Peer::Away;
+            return client.peer == Peer::Away && self.may_wait_for(client, topic, publisher);
         };
         let standing = admitted.standing(self, client);
         let may = match &standing.rights {
             Rights::Everything => true,
             Rights::Policies(permissions) => permissions.allows(Action::Receive, topic),
-            Rights::Table(_) => self.deliver_by_table(client, admitted, topic, publisher),
+            Rights::Table(_) => self.deliver_by_table(client, topic, publisher),
             Rights::Nothing(_) => false,
         };
         if !may {

@@ -9,7 +9,6 @@ use tracing::warn;
 
 use super::{
     Access, admitted,
-    principals::Admitted,
     standing::{Rights, Standing},
 };
 use crate::ingest::Ingest;
@@ -41,15 +40,14 @@ impl Access {
         }))
     }
 
-    /// Whether `client`, who is `target`, gets what `publisher` publishes to `topic`.
+    /// Whether `client` gets what `publisher` publishes to `topic`.
     pub(super) fn deliver_by_table(
         &self,
         client: &Client,
-        target: &Admitted,
         topic: &TopicName,
         publisher: Option<&Client>,
     ) -> bool {
-        let (target, source) = self.by_one_reading(client, target, publisher);
+        let (target, source) = self.by_one_reading(client, publisher);
         let Rights::Table(table) = &target.rights else {
             return false;
         };
@@ -75,16 +73,15 @@ impl Access {
         table.permits(Party::Thing(&publisher.id), topic, target)
     }
 
-    /// What `client`, who is `target`, and who publishes to it may do by the same reading.
+    /// What `client` and who publishes to it may do by the same reading.
     fn by_one_reading(
         &self,
         client: &Client,
-        target: &Admitted,
         publisher: Option<&Client>,
     ) -> (Arc<Standing>, Option<Arc<Standing>>) {
         let source = publisher.and_then(|publisher| Some((admitted(publisher)?, publisher)));
         loop {
-            let target = target.standing(self, client);
+            let target = self.standing(client);
             let source = source.map(|(source, publisher)| source.standing(self, publisher));
             if source
                 .as_ref()

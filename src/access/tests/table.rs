@@ -97,3 +97,35 @@ async fn a_decision_by_the_table_is_that_of_one_reading() {
         site.change(disabled, |thing| thing.is_disabled = false);
     }
 }
+
+#[tokio::test]
+async fn by_the_table_a_thing_that_is_away_since_a_restart_gets_what_it_would_get_here() {
+    let to_meter = |source: &str| {
+        format!(
+            r#"{{"Id": "{source}", "Source": "arn:aws:iot:us-east-1:123456789012:thing/{source}",
+                 "Subject": "light/+", "Target": "arn:aws:iot:us-east-1:123456789012:thing/meter"}}"#
+        )
+    };
+    let table = format!(r#"{{"Subscriptions": [{}]}}"#, to_meter("lamp"));
+    let files = [("subscriptions.json", &*table)];
+    let site = Site::new("model = \"subscriptions\"", &files);
+    let lamp = site.device("lamp").await;
+    let mut other = Thing::new("other".parse().unwrap());
+    other.policies = Vec::new();
+    other.add(&site.directory).unwrap();
+    let other = site.device("other").await;
+    let away = |id| Client {
+        peer: Peer::Away,
+        ..client(id, None)
+    };
+    for (target, publisher, expected) in [
+        ("meter", &lamp, true),
+        ("meter", &other, false),
+        ("other", &lamp, false),
+        // It may be a client of this machine, which sees everything.
+        ("stranger", &lamp, true),
+    ] {
+        let keeps = site.sees(&away(target), "light/1", Some(publisher));
+        assert_eq!(keeps, expected, "{target} of {}", publisher.id);
+    }
+}
