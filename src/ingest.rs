@@ -235,7 +235,7 @@ impl Intaker {
         if let Some(rejections) = self.count_rejection() {
             warn!(
                 connector = self.connector.name,
-                client = %client.id,
+                client = &*client.id,
                 code = rejection.code,
                 rejection.message,
                 rejections,

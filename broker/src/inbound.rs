@@ -253,7 +253,7 @@ impl Inbound {
     pub(crate) fn publish_will(mut self, will: &Will, core: &Core) {
         self.take_will(will, core);
         if self.submit_transactions(core).is_err() {
-            tracing::error!(client = %self.client.id, "a will was not stored");
+            tracing::error!(client = &*self.client.id, "a will was not stored");
         }
     }
 
@@ -269,7 +269,12 @@ impl Inbound {
         };
         let taken = self.pass(&outline, core, |run| run.push_will(will, now));
         if let Err(NotTaken::Refused(reason, what)) = taken {
-            tracing::debug!(client = %self.client.id, ?reason, what, "a will was not published");
+            tracing::debug!(
+                client = &*self.client.id,
+                ?reason,
+                what,
+                "a will was not published"
+            );
             core.counters.messages_refused.add(1);
         }
         // What one intake took stays taken when another refuses.

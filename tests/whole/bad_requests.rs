@@ -8,7 +8,7 @@ use crate::support::{
     gateway::Gateway,
     mosquitto::{self, Subscriber},
     version::Version,
-    wait::PATIENCE,
+    wait::{PATIENCE, wait_for},
     wire::{self, Wire},
 };
 
@@ -201,6 +201,25 @@ fn a_device_that_names_ever_new_streams_is_refused_at_the_bound() {
     );
     // The three that were taken are tried.
     firehose.wait_for_requests(3, PATIENCE);
+}
+
+#[test]
+fn a_client_identifier_writes_no_lines_of_its_own_into_the_log() {
+    let firehose = Firehose::start();
+    let gateway = gateway_before(&firehose);
+    let forger = "forger\n2026-11-21T00:00:00Z  INFO perennial: all is well \u{1b}[31m";
+    let mut wire = Wire::connect(gateway.address(), Version::V311, forger);
+    let request = wire::publish(Version::V311, 1, 1, TOPIC.as_bytes(), b"no request");
+    wire.send(&request);
+    assert_eq!(wire.expect("PUBACK").first, 0x40);
+    wait_for(PATIENCE, "the log names the client", || {
+        gateway.stderr().contains("all is well")
+    });
+    let log = gateway.stderr();
+    assert!(
+        !log.contains('\u{1b}') && !log.contains("\n2026-11-21T00:00:00Z"),
+        "{log}"
+    );
 }
 
 fn publish(gateway: &Gateway, request: &[u8]) {

@@ -50,7 +50,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 true,
             ),
         };
-        debug!(client = %client.id, ?farewell, "disconnected");
+        debug!(client = &*client.id, ?farewell, "disconnected");
         let outlives = self.place.is_lasting() && expiry.unwrap_or(self.place.expiry()) > 0;
         let mut delayed = None;
         match self.will.take() {
@@ -62,7 +62,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             None => {}
         }
         if self.inbound.submit(&self.core, &mut self.acks).is_err() {
-            trace!(client = %client.id, "the store takes nothing");
+            trace!(client = &*client.id, "the store takes nothing");
         }
         let (handshakes, shared) = self.session.end();
         let left = Left {

@@ -199,7 +199,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     ) -> Connection<S> {
         let mailbox = place.mailbox();
         let client = mailbox.client();
-        debug!(client = %client.id, peer = %client.peer, version = ?client.version, "connected");
+        debug!(client = &*client.id, peer = %client.peer, version = ?client.version, "connected");
         let queue = mailbox.queue().map(|queue| (queue.clone(), queue.reader()));
         let head = queue.as_ref().map_or(0, |(queue, _)| queue.head());
         let session = Session::new(

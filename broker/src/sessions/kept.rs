@@ -143,7 +143,7 @@ impl Kept {
     /// first those that are `in_flight`, and nothing is left.
     pub(super) async fn end(mut self, in_flight: Vec<Delivery>, core: &Core) {
         let client = self.mailbox.client();
-        debug!(client = %client.id, "the session ends");
+        debug!(client = &*client.id, "the session ends");
         self.unwatch(core);
         self.unsubscribe(core);
         self.publish_due_will(core, u64::MAX);
@@ -169,7 +169,7 @@ impl Kept {
         if core.store.submit(transaction).is_err() {
             // A store that takes nothing is opened anew, and the session expires again.
             debug!(
-                client = %client.id,
+                client = &*client.id,
                 "the end of a session could not be stored"
             );
         }

@@ -270,7 +270,7 @@ impl Place {
             excludes_parent: compat.excludes_parent(),
         };
         core.router.subscribe(&filter, &kept.mailbox, &record);
-        trace!(client = %client.id, filter = filter.as_str(), "subscribed");
+        trace!(client = &*client.id, filter = filter.as_str(), "subscribed");
         if kept.lasting.is_some() {
             transaction.put(&key, &record.encode());
         }
