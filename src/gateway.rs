@@ -1,6 +1,8 @@
 //! The running gateway: builds all parts, hands back what is running, stops it.
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    fs::DirBuilder, io, net::SocketAddr, os::unix::fs::DirBuilderExt, path::PathBuf, sync::Arc,
+};
 
 use perennial_broker::{
     Bound, Broker, BrokerCounters, Gate, Hooks, ListenError, Protocol, Web,
@@ -208,7 +210,12 @@ pub(crate) fn connector(config: ConnectorConfig) -> (Arc<Connector>, &'static st
 /// Opening reads what a crash left, which can take the disk a while.
 async fn open_store(data_dir: PathBuf, settings: StoreConfig) -> Result<Store, StartError> {
     let opening = tokio::task::spawn_blocking(move || {
-        std::fs::create_dir_all(&data_dir).map_err(|source| StartError::DataDir {
+        // What devices send is nobody's but the gateway's.
+        let made = DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&data_dir);
+        made.map_err(|source| StartError::DataDir {
             path: data_dir,
             source,
         })?;

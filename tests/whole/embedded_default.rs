@@ -1,6 +1,6 @@
 //! The gateway without a configuration.
 
-use std::{fs, net::TcpListener, path::Path};
+use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt, path::Path};
 
 use serde_json::json;
 use tempfile::TempDir;
@@ -50,8 +50,10 @@ fn without_a_configuration_a_request_becomes_a_line_and_its_status_comes_back() 
         statuses,
         [json!({"firehose_record_id": "", "id": "request123", "status": "success"})]
     );
-    let directory = folder.path().join("perennial-data/firehose");
-    let mut records = records(&directory);
+    let data = folder.path().join("perennial-data");
+    let mode = fs::metadata(&data).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700, "it is nobody else's");
+    let mut records = records(&data.join("firehose"));
     assert_eq!(records.len(), 1);
     let mut taken = |key| records[0].as_object_mut().unwrap().remove(key).unwrap();
     let (time, client) = (taken("time"), taken("client_id"));
