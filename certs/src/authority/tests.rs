@@ -8,7 +8,7 @@ use std::{
     fs,
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::PathBuf,
-    sync::{Arc, LazyLock},
+    sync::Arc,
     time::Duration,
 };
 
@@ -125,9 +125,6 @@ fn usage(issued: &Issued) -> (KeyUsage, bool, bool) {
 fn message<T>(result: Result<T, Problem>) -> String {
     result.err().unwrap().message
 }
-
-/// RSA keys take their time to be found; one place is enough.
-static RSA: LazyLock<Place> = LazyLock::new(|| Place::of(KeyKind::Rsa));
 
 #[test]
 fn an_authority_is_made_for_twenty_years_and_for_no_other_authority() {

@@ -28,10 +28,11 @@ const STOP: Duration = Duration::from_secs(30);
 
 /// A gateway that is killed when the test is over.
 pub(crate) struct Gateway {
-    folder: TempDir,
     port: u16,
     config: String,
     process: Option<Process>,
+    // Goes after the process, which would write into it again.
+    folder: TempDir,
     /// Whether the folder outlives a test that fails.
     keep: bool,
 }
@@ -60,10 +61,10 @@ impl Gateway {
     pub(crate) fn prepare(port: u16, config: &str) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let gateway = Self {
-            folder,
             port,
             config: config.to_owned(),
             process: None,
+            folder,
             keep: false,
         };
         fs::create_dir(gateway.data_dir()).expect("a data folder");

@@ -43,8 +43,9 @@ protocol = "mqtt"
 
 /// A gateway and its folder; the gateway is killed when the test is over.
 pub(crate) struct Site {
-    folder: TempDir,
     running: Option<(Bare, Addresses)>,
+    // Goes after the gateway, which would write into it again.
+    folder: TempDir,
 }
 
 /// Where it listens.
@@ -88,8 +89,8 @@ impl Site {
     pub(crate) fn on(mqtt: &str, more: &str) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let site = Self {
-            folder,
             running: None,
+            folder,
         };
         let names = ["localhost", "127.0.0.1", NAME].map(|name| ["--name", name]);
         let mut command = vec!["init", "."];

@@ -116,13 +116,14 @@ impl Model {
     }
 }
 
-/// The store, the queues of it and the folder that it is in.
+/// The store, the queues of it and the folder that it is in, which goes last: a database that
+/// is still open would write into it again.
 struct Subject {
-    folder: tempfile::TempDir,
     store: Store,
     queues: Vec<Queue>,
     entries: BTreeMap<Vec<u8>, Vec<u8>>,
     last: Ticket,
+    folder: tempfile::TempDir,
 }
 
 impl Subject {
@@ -135,11 +136,11 @@ impl Subject {
         .unwrap();
         let queues = (0..QUEUES).map(|index| queue(&store, index)).collect();
         Subject {
-            folder,
             store,
             queues,
             entries: BTreeMap::new(),
             last: Ticket::DONE,
+            folder,
         }
     }
 
@@ -153,10 +154,10 @@ impl Subject {
 
     fn reopen(self) -> Subject {
         let Subject {
-            folder,
             store,
             queues,
             entries,
+            folder,
             ..
         } = self;
         store.close().unwrap();

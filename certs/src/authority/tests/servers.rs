@@ -205,8 +205,9 @@ fn a_server_without_a_usable_name_is_refused() {
 
 #[test]
 fn an_authority_of_rsa_issues_servers_of_rsa_and_devices_of_both_kinds() {
-    let server = RSA.authority.issue_server_at(&names(&["gw"]), NOW).unwrap();
-    assert!(server_is_taken(&RSA.authority, &server, "gw", NOW));
+    let rsa = Place::of(KeyKind::Rsa);
+    let server = rsa.authority.issue_server_at(&names(&["gw"]), NOW).unwrap();
+    assert!(server_is_taken(&rsa.authority, &server, "gw", NOW));
     assert!(usage(&server).0.key_encipherment());
     let ecdsa = Place::new();
     let modern_server = ecdsa
@@ -217,15 +218,15 @@ fn an_authority_of_rsa_issues_servers_of_rsa_and_devices_of_both_kinds() {
         !usage(&modern_server).0.key_encipherment(),
         "such keys only sign"
     );
-    let device = RSA
+    let device = rsa
         .authority
         .issue_device(&thing("lamp"), KeyKind::Rsa)
         .unwrap();
-    let modern = RSA
+    let modern = rsa
         .authority
         .issue_device(&thing("lamp"), KeyKind::Ecdsa)
         .unwrap();
-    assert!(device_is_taken(&RSA, &device) && device_is_taken(&RSA, &modern));
+    assert!(device_is_taken(&rsa, &device) && device_is_taken(&rsa, &modern));
     for (issued, key) in [
         (&server, "RSA, 2048 bits"),
         (&device, "RSA, 2048 bits"),
