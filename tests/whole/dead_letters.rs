@@ -214,7 +214,11 @@ fn records_go_to_another_destination_when_that_is_asked_for() {
     wait_for(PATIENCE, "they have arrived", || {
         firehose.records("other").len() == 3
     });
-    assert!(Metrics::of(&gateway).add_up("archive", "other"));
+    wait_for(PATIENCE, "all are counted", || {
+        let metrics = Metrics::of(&gateway);
+        metrics.records("delivered_total", "archive", "other") == 3.0
+            && metrics.add_up("archive", "other")
+    });
     assert_eq!(taken(&firehose).len(), 0);
 }
 

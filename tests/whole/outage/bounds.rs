@@ -20,7 +20,7 @@ use crate::support::{
     firehose::{Firehose, IotAnalytics, Service},
     gateway::Gateway,
     numbered::{Publishers, Speech},
-    wait::wait_for,
+    wait::{PATIENCE, wait_for},
 };
 
 const WAYS: [Way; 2] = [Way::Firehose, Way::IotAnalytics];
@@ -77,11 +77,14 @@ fn an_outage_beyond_the_bound_of_the_queues_costs_no_memory_and_each_record_is_a
             2 * BOUND,
             begin.elapsed()
         );
-        let metrics = Metrics::of(&gateway);
         let destinations = WAYS.map(|way| (way.name(), way.full_destination(0)));
-        for (connector, destination) in &destinations {
-            assert!(metrics.add_up(connector, destination), "{}", metrics.0);
-        }
+        let mut metrics = Metrics::of(&gateway);
+        // A device hears of its record before the record is settled.
+        wait_for(PATIENCE, "every record is in one place", || {
+            metrics = Metrics::of(&gateway);
+            let mut destinations = destinations.iter();
+            destinations.all(|(connector, destination)| metrics.add_up(connector, destination))
+        });
         let count = |what, way: usize| {
             let (connector, destination) = &destinations[way];
             metrics.records(what, connector, destination) as u64
