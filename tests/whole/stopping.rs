@@ -57,7 +57,7 @@ fn clients_are_told_that_the_server_shuts_down_and_their_acknowledgements_come_f
 fn a_second_signal_ends_a_stop_that_waits_for_the_upstream_and_nothing_is_lost() {
     let firehose = Firehose::start();
     firehose.respond_with(|_| Answer::Hang);
-    let upstream = firehose.upstream_parameters().replace("\"1s\"", "\"60s\"");
+    let upstream = firehose.upstream_parameters_and("timeout = \"60s\",");
     let mut gateway = Gateway::start(&format!(
         r#"
         [[connector]]

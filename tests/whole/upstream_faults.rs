@@ -40,7 +40,7 @@ fn gateway_before(firehose: &Firehose) -> Gateway {
         default_delivery_stream_arn = "{STREAM}good"
         publish_interval = "20ms"
         "#,
-        firehose.upstream_parameters()
+        firehose.upstream_parameters_and("timeout = \"3s\",")
     ))
 }
 

@@ -17,6 +17,9 @@ use crate::support::{
 
 const WAYS: [Way; 2] = [Way::Firehose, Way::IotAnalytics];
 
+/// How long a request that hangs holds up the others.
+const TIMEOUT: &str = "timeout = \"1s\",";
+
 /// The publishers of each way; half of them send to each of its destinations.
 const PUBLISHERS: usize = 4;
 
@@ -224,8 +227,8 @@ fn gateway_before(firehose: &Firehose, analytics: &IotAnalytics) -> Gateway {
         [connector.parameters]
         publish_interval = "100ms"
         "#,
-        firehose.upstream_parameters(),
-        analytics.upstream_parameters(),
+        firehose.upstream_parameters_and(TIMEOUT),
+        analytics.upstream_parameters_and(TIMEOUT),
     );
     Gateway::start_on(quiet_port(), &config)
 }

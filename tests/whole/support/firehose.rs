@@ -62,7 +62,8 @@ impl<C: Call> Service<C> {
         }
     }
 
-    /// The parameters of an upstream that sends here.
+    /// The parameters of an upstream that sends here. It waits for an answer for as long as a
+    /// busy machine may need: what it sends again arrives twice.
     pub(crate) fn upstream_parameters(&self) -> String {
         self.upstream_parameters_and("")
     }
@@ -70,7 +71,7 @@ impl<C: Call> Service<C> {
     /// The same with others, each of which is followed by a comma.
     pub(crate) fn upstream_parameters_and(&self, others: &str) -> String {
         format!(
-            "{{ {others} endpoint_url = \"{}\", region = \"us-east-1\", timeout = \"1s\" }}",
+            "{{ {others} endpoint_url = \"{}\", region = \"us-east-1\" }}",
             self.url()
         )
     }
