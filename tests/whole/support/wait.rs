@@ -40,6 +40,22 @@ pub(crate) fn wait_for_some<T>(
     }
 }
 
+/// Looks until `count` is at least `goal`. Patience begins anew whenever it has grown, so that
+/// a slow machine is no failure and a standstill is one.
+///
+/// # Panics
+/// It has not grown for [`PATIENCE`]; `what` says what is counted.
+#[track_caller]
+pub(crate) fn wait_to_reach(goal: u64, what: &str, mut count: impl FnMut() -> u64) {
+    let mut reached = 0;
+    while reached < goal {
+        let more = format!("more than {reached} of {goal} {what}");
+        reached = wait_for_some(PATIENCE, &more, || {
+            Some(count()).filter(|count| *count > reached)
+        });
+    }
+}
+
 /// Lets `time` pass: between two looks at a condition, or where the passing of time is
 /// itself what is tested.
 pub(crate) fn pause(time: Duration) {
