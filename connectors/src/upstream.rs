@@ -143,6 +143,9 @@ pub struct SendError {
 pub enum FailureClass {
     /// The service or the way to it: it is tried again until they are back.
     Unavailable,
+    /// The time: the batch had no answer in the time that it had. The service may be away, or
+    /// the line so slow that only fewer bytes come through.
+    Late,
     /// The rate: the service takes no more for the moment.
     Throttled,
     /// Credentials, permissions, the clock or the configuration: it is tried again, and the

@@ -17,6 +17,7 @@ pub(crate) mod operator;
 mod overflow;
 mod pace;
 mod pulse;
+mod reach;
 mod settlement;
 mod shared;
 mod status;

@@ -43,6 +43,7 @@ use crate::{
         feeds::{Feeds, Origin},
         overflow::{Hold, Overflow},
         pulse::Pulse,
+        reach::Reach,
         settlement::Settlement,
         shared::Shared,
     },
@@ -89,7 +90,7 @@ pub(super) struct Worker {
     job: Job,
     limits: BatchLimits,
     /// Bytes in a batch, which may be fewer than the upstream takes.
-    batch_bytes: usize,
+    reach: Reach,
     max_in_flight: usize,
     after_failure: AfterFailure,
     feeds: Feeds,
@@ -180,7 +181,7 @@ impl Worker {
             held: 0,
             dropped: 0,
             diary: Diary::default(),
-            batch_bytes: max_bytes,
+            reach: Reach::up_to(max_bytes),
             limits,
             job,
         }
@@ -367,10 +368,12 @@ impl Worker {
         upstream.size(&self.job.destination, record)
     }
 
-    /// Cuts batches to what the memory allows: those on their way, and one that forms.
+    /// Cuts batches to what comes through in time, and to what the memory allows: those on
+    /// their way, and one that forms.
     fn fit_batches(&mut self) {
         let share = self.job.shared.memory.share() / (self.max_in_flight + 1);
-        self.feeds.set_max_bytes(self.batch_bytes.min(share).max(1));
+        self.feeds
+            .set_max_bytes(self.reach.bytes().min(share).max(1));
     }
 
     /// Whether another block may be read.

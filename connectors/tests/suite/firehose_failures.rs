@@ -204,7 +204,11 @@ async fn a_service_that_hangs_is_given_up_within_the_timeout() {
     for payloads in [vec!["a"], vec!["a", "b"]] {
         let started = Instant::now();
         let error = upstream.send(&batch(ARN, payloads)).await.unwrap_err();
-        assert_eq!(error.code, "TimeoutError", "{error}");
+        assert_eq!(
+            (error.class, &*error.code),
+            (FailureClass::Late, "TimeoutError"),
+            "{error}"
+        );
         assert!(
             started.elapsed() < Duration::from_secs(6),
             "took {:?}",

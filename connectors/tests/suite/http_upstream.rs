@@ -179,7 +179,7 @@ async fn a_secret_is_not_in_an_error_also_when_the_server_repeats_it() {
 
 #[tokio::test]
 async fn an_answer_says_what_another_attempt_needs() {
-    use FailureClass::{NoAccess, Refused, Throttled, Unavailable};
+    use FailureClass::{Late, NoAccess, Refused, Throttled, Unavailable};
     let sink = HttpSink::start().await.unwrap();
     let upstream = upstream(&sink, json!({"timeout": 1}));
     for (answer, class, code) in [
@@ -189,7 +189,7 @@ async fn an_answer_says_what_another_attempt_needs() {
         (SinkAnswer::new(404, ""), NoAccess, "HttpStatus404"),
         (SinkAnswer::new(429, ""), Throttled, "HttpStatus429"),
         (SinkAnswer::new(503, ""), Unavailable, "HttpStatus503"),
-        (SinkAnswer::Hang, Unavailable, "TimeoutError"),
+        (SinkAnswer::Hang, Late, "TimeoutError"),
         (SinkAnswer::ResetAfter, Unavailable, "ResponseError"),
         (SinkAnswer::ResetMidBody, Unavailable, "ResponseError"),
     ] {

@@ -281,3 +281,25 @@ async fn every_record_ends_in_exactly_one_place_whatever_the_upstream_does() {
         assert!(!unique.contains(&*record::read(letter.record).unwrap().id));
     }
 }
+
+#[tokio::test]
+async fn a_backlog_leaves_over_a_line_that_is_too_slow_for_full_batches() {
+    for in_flight in [1, 4] {
+        let mut plan = Plan::parallel(|it| it.ordered = false);
+        plan.settings.in_flight = Some(in_flight);
+        let house = House::scripted(plan, |_, batch| match batch.records.len() {
+            ..=99 => Reply::deliver(),
+            _ => Reply::Error(SendError::new(
+                FailureClass::Late,
+                "TimeoutError",
+                "no answer",
+            )),
+        });
+        house.append_sized("here", (0..2_000).map(|id| (id.to_string(), 400)));
+        let counts = house.settled().await;
+        assert_eq!(counts.delivered, 2_000);
+        // Full batches have 500 records, which are halved three times.
+        let requests = house.upstream.requests().len();
+        assert!(requests < 100, "{requests} requests");
+    }
+}

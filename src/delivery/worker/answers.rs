@@ -31,12 +31,13 @@ impl Worker {
             hold,
             batch,
             marks,
+            bytes,
             started,
-            ..
         } = flight;
         let records = Arc::unwrap_or_clone(batch).records;
         let error = match answer {
             Ok(outcomes) if outcomes.len() == records.len() => {
+                self.reach.answered(bytes, started.elapsed());
                 self.sort(source, &records, &marks, &outcomes, started)?;
                 self.answered(source, &hold);
                 return Ok(());
@@ -52,6 +53,9 @@ impl Worker {
         if error.class == FailureClass::Refused {
             self.divide(source, items, &error)?;
         } else {
+            if error.class == FailureClass::Late {
+                self.reach.late(bytes, started.elapsed());
+            }
             self.note_failure(&error, items.len(), started);
             self.send_again(source, items)?;
         }

@@ -6,7 +6,7 @@ use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkErro
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::{
-    FailureClass::{self, NoAccess, Refused, Throttled, Unavailable},
+    FailureClass::{self, Late, NoAccess, Refused, Throttled, Unavailable},
     SendError,
     chain::{chain, find},
 };
@@ -119,7 +119,7 @@ impl Failure {
                 }
                 of_service(meta.code(), meta.message(), status, rules)
             }
-            SdkError::TimeoutError(_) => unsent(Unavailable, "TimeoutError", chain(error)),
+            SdkError::TimeoutError(_) => unsent(Late, "TimeoutError", chain(error)),
             SdkError::DispatchFailure(failure) if failure.is_timeout() => {
                 unsent(Unavailable, "TimeoutError", chain(error))
             }

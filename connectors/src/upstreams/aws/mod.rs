@@ -26,7 +26,7 @@ pub(super) async fn within<T>(
     attempt: impl Future<Output = Result<T, SendError>>,
 ) -> Result<T, SendError> {
     let message = || format!("no answer within {} s", limit.as_secs_f32());
-    let late = |_| SendError::new(FailureClass::Unavailable, "TimeoutError", message());
+    let late = |_| SendError::new(FailureClass::Late, "TimeoutError", message());
     timeout(limit, attempt).await.map_err(late).flatten()
 }
 
