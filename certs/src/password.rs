@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, fmt, str::FromStr};
 
-use argon2::{Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier};
+use argon2::{
+    Algorithm, Argon2, Block, Error, Params, PasswordHash, PasswordHasher, Version,
+    password_hash::phc::Output,
+};
 use parking_lot::Mutex;
 use ring::{
     hmac,
@@ -15,6 +18,12 @@ const MAX_MEMORY: u32 = 256 << 10;
 const MAX_PASSES: u32 = 32;
 /// The most lanes in it.
 const MAX_LANES: u32 = 16;
+
+/// Room for so many blocks of a KiB is asked for at least, used or not: 33 MiB. An allocator such
+/// as glibc's gives what is smaller out of heaps that it has for each thread, and keeps it there
+/// afterwards: some 60 MB for each thread that has checked a password. What is larger goes back to
+/// the system.
+const LEAST_ROOM: usize = 33 << 10;
 
 /// What a password is checked with: its Argon2id hash, with its salt and parameters.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -37,9 +46,28 @@ impl Password {
 
     /// Whether this is the password. It takes time and memory on purpose.
     pub(crate) fn is(&self, password: &[u8]) -> bool {
-        let verified = Argon2::default().verify_password(password, &self.0);
-        verified.is_ok()
+        let PasswordHash { salt, hash, .. } = &self.0;
+        let params = Params::try_from(&self.0).ok();
+        let (Some(salt), Some(hash), Some(params)) = (salt, hash, params) else {
+            return false;
+        };
+        let mut bytes = [0; Output::MAX_LENGTH];
+        let bytes = &mut bytes[..hash.len()];
+        // The two are compared in a time that says nothing about them.
+        compute(params, password, salt, bytes).is_ok()
+            && Output::new(bytes).is_ok_and(|computed| computed == *hash)
     }
+}
+
+/// Fills `hash` with the Argon2id hash of `password`, in memory that goes back to the system.
+fn compute(params: Params, password: &[u8], salt: &[u8], hash: &mut [u8]) -> Result<(), Error> {
+    let blocks = params.block_count();
+    let mut memory = Vec::new();
+    let reserved = memory.try_reserve_exact(blocks.max(LEAST_ROOM));
+    reserved.map_err(|_| Error::OutOfMemory)?;
+    memory.resize(blocks, Block::new());
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    argon2.hash_password_into_with_memory(password, salt, hash, memory)
 }
 
 impl FromStr for Password {

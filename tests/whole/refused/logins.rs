@@ -144,3 +144,28 @@ fn without_a_certificate_only_a_user_with_the_right_password_is_admitted() {
     }
     assert_served(&site, &device);
 }
+
+#[test]
+fn a_check_of_a_password_leaves_none_of_its_memory_behind() {
+    const MORE: u64 = 12 << 20;
+    let mut site = Site::new();
+    let device = site.thing("sensor", &["default"]);
+    site.policy("operators", &[("iot:*", &["*"])]);
+    site.user("operator", "the password", "operators");
+    site.start();
+    let client = TlsClient::anonymous(&device.ca);
+    let login = |password: &[u8]| {
+        connack(&client, site.addresses().shared, |version| {
+            wire::connect_as(version, "console", PASSWORD, &[b"operator", password])
+        })
+    };
+    let before = site.resident_bytes();
+    for attempt in 0..5 {
+        let wrong = format!("guess {attempt}");
+        assert_eq!(login(wrong.as_bytes()), BAD_USER_NAME_OR_PASSWORD);
+    }
+    assert_eq!(login(b"the password"), ACCEPTED);
+    // A check takes 19 MiB, and has given them back when it is answered.
+    let after = site.resident_bytes();
+    assert!(after < before + MORE, "{before} bytes, and then {after}");
+}

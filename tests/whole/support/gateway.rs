@@ -15,6 +15,7 @@ use std::{
 use tempfile::TempDir;
 
 use crate::support::{
+    memory::resident_bytes,
     random::Random,
     transcript::{Transcript, wait_for_exit},
     wait::{PATIENCE, wait_for_some},
@@ -139,13 +140,7 @@ impl Gateway {
 
     /// Its resident memory in bytes.
     pub(crate) fn resident_bytes(&self) -> u64 {
-        let path = format!("/proc/{}/status", self.process().child.id());
-        let status = fs::read_to_string(path).expect("a running process has a status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line
-            .and_then(|line| line.split_whitespace().next())
-            .expect("VmRSS is there");
-        kib.parse::<u64>().expect("VmRSS is a number") * 1024
+        resident_bytes(self.process().child.id())
     }
 
     /// The time that it has spent on the processors, to a hundredth of a second.
@@ -388,6 +383,11 @@ impl Bare {
     /// What it has logged.
     pub(crate) fn stderr(&self) -> String {
         self.0.stderr.text()
+    }
+
+    /// Its resident memory in bytes.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        resident_bytes(self.0.child.id())
     }
 
     /// Asks it to read again what it can.

@@ -277,6 +277,11 @@ impl Site {
         self.running().0.stderr()
     }
 
+    /// Its resident memory in bytes.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        self.running().0.resident_bytes()
+    }
+
     /// Asks it to read again what it can.
     #[track_caller]
     pub(crate) fn hang_up(&self) {
