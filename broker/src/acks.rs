@@ -38,6 +38,8 @@ pub(crate) struct Count {
 impl PendingAcks {
     /// Adds encoded acknowledgements that leave when `ticket` is durable.
     pub(crate) fn push(&mut self, ticket: Ticket, acks: Vec<u8>, count: Count) {
+        // What waits for nothing waits for those before it.
+        let ticket = self.last().map_or(ticket, |last| last.max(ticket));
         self.open.all += count.all;
         self.open.pubacks += count.pubacks;
         self.groups.push_back(Group {
@@ -123,6 +125,7 @@ mod tests {
         let mut acks = PendingAcks::default();
         acks.push(first, vec![1], ONE);
         acks.push(Ticket::DONE, vec![2], ONE);
+        assert_eq!(acks.last(), Some(first));
         let mut out = Vec::new();
         acks.release(|ticket| ticket == Ticket::DONE, &mut out);
         assert_eq!((out.as_slice(), acks.open().all), (&[][..], 2));
