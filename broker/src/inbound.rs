@@ -5,6 +5,7 @@
 
 use std::{
     collections::HashMap,
+    mem,
     ops::Range,
     sync::{
         Arc,
@@ -233,14 +234,14 @@ impl Inbound {
 
     /// How full the subscribers' mailboxes were found since the last call.
     pub(crate) fn take_pressure(&mut self) -> Pressure {
-        std::mem::take(&mut self.pressure)
+        mem::take(&mut self.pressure)
     }
 
     /// Submits what was gathered; the acknowledgements wait in `acks` for the disk.
     pub(crate) fn submit(&mut self, core: &Core, acks: &mut PendingAcks) -> Result<(), StoreError> {
         let submitted = self.submit_transactions(core);
-        let encoded = std::mem::take(&mut self.acks);
-        let count = std::mem::take(&mut self.ack_count);
+        let encoded = mem::take(&mut self.acks);
+        let count = mem::take(&mut self.ack_count);
         // What the store refuses is never acknowledged, whatever is submitted later.
         let ticket = submitted?;
         if !encoded.is_empty() {
@@ -326,14 +327,20 @@ impl Inbound {
     fn submit_transactions(&mut self, core: &Core) -> Result<Ticket, StoreError> {
         self.forward(core);
         self.now = 0;
-        let ticket = if self.retained.is_empty() {
-            submit(&mut self.records, core)?
+        let store = &core.store;
+        let ticket = if !self.retained.is_empty() {
+            let topics = mem::take(&mut self.retained);
+            core.retained
+                .write(&topics, mem::take(&mut self.records), store)?
+        } else if !self.records.is_empty() || !self.acks.is_empty() {
+            // Also where nothing is to be written: a store that fails confirms nothing.
+            store.submit(mem::take(&mut self.records))?
         } else {
-            let records = std::mem::replace(&mut self.records, core.store.transaction());
-            let topics = std::mem::take(&mut self.retained);
-            core.retained.write(&topics, records, &core.store)?
+            Ticket::DONE
         };
-        submit(&mut self.overflow, core)?;
+        if !self.overflow.is_empty() {
+            store.submit(mem::take(&mut self.overflow))?;
+        }
         Ok(ticket)
     }
 
@@ -419,14 +426,6 @@ pub(crate) fn publish_volatile(topic: TopicName, payload: &[u8], core: &Core) {
     if publish_internal(topic, payload, QoS::AtMostOnce, core).is_err() {
         tracing::debug!("a message about the broker could not be stored");
     }
-}
-
-fn submit(transaction: &mut Transaction, core: &Core) -> Result<Ticket, StoreError> {
-    if transaction.is_empty() {
-        return Ok(Ticket::DONE);
-    }
-    core.store
-        .submit(std::mem::replace(transaction, core.store.transaction()))
 }
 
 fn push(run: &Arc<Run>, targets: &Targets, transaction: &mut Transaction) -> Pressure {

@@ -157,12 +157,12 @@ async fn nothing_that_a_failed_store_refuses_is_confirmed() {
         properties: Vec::new(),
     };
     let connected = (connect.encode(), &[CONNACK][..]);
-    let publish = |qos| {
-        // It is retained, so it has to be kept.
+    // One that is retained has to be kept, any other is for nobody.
+    let publish = |qos, retain| {
         let publish = wire::Publish {
             dup: false,
             qos,
-            retain: true,
+            retain,
             topic: "t",
             id: 7,
             properties: &[],
@@ -172,10 +172,12 @@ async fn nothing_that_a_failed_store_refuses_is_confirmed() {
     };
     let subscribe = wire::subscribe(V311, 1, &[("other", 1)], &[]);
     let cases = [
-        (publish(1), PUBACK),
-        (publish(2), PUBREC),
+        (publish(1, true), PUBACK),
+        (publish(2, true), PUBREC),
+        (publish(1, false), PUBACK),
+        (publish(2, false), PUBREC),
         // A packet that hands over what was published before.
-        ([publish(1), subscribe].concat(), PUBACK),
+        ([publish(1, true), subscribe].concat(), PUBACK),
     ];
     for (last, confirmation) in cases {
         let before = slice::from_ref(&connected);

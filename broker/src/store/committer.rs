@@ -206,7 +206,7 @@ impl Drop for Ending {
     fn drop(&mut self) {
         // Who learns of the end can rely on nothing being taken any more, and readers that are
         // woken on finding it.
-        lock(&self.core.pending).end.get_or_insert(self.end);
+        drop(self.core.close(self.end));
         self.core.publisher.finish(self.end);
         lock(&self.core.pending).wake_readers();
     }

@@ -38,7 +38,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::JoinHandle,
     time::Duration,
@@ -131,6 +131,7 @@ impl Store {
             wake: Condvar::new(),
             publisher: Publisher::new(),
             pending_bytes: AtomicUsize::new(0),
+            has_ended: AtomicBool::new(false),
             memory: config.memory,
         });
         let committer = Committer::new(Arc::clone(&core), config.durability, heads, purges)
@@ -198,9 +199,11 @@ impl Store {
     /// An empty one gets [`Ticket::DONE`].
     ///
     /// # Errors
-    /// The store takes nothing more.
+    /// The store takes nothing more, be it nothing: whoever confirms something because nothing
+    /// had to be written may build on what was refused.
     pub fn submit(&self, mut transaction: Transaction) -> Result<Ticket, StoreError> {
         if transaction.is_empty() {
+            self.core().check()?;
             return Ok(Ticket::DONE);
         }
         let mut pending = lock(&self.core().pending);
@@ -281,11 +284,7 @@ struct Running {
 
 impl Running {
     fn stop(&self) {
-        {
-            let mut pending = lock(&self.core.pending);
-            pending.end.get_or_insert(End::Closed);
-            self.core.wake(pending);
-        }
+        self.core.wake(self.core.close(End::Closed));
         // The lock is held meanwhile, so that whoever stops second waits too.
         let mut committer = lock(&self.committer);
         if let Some(committer) = committer.take()
@@ -310,10 +309,28 @@ struct Core {
     wake: Condvar,
     publisher: Publisher,
     pending_bytes: AtomicUsize,
+    /// Whether nothing more is taken, to be read without the lock.
+    has_ended: AtomicBool,
     memory: u64,
 }
 
 impl Core {
+    /// Takes nothing more from here on; the first reason given stays.
+    fn close(&self, end: End) -> MutexGuard<'_, Pending> {
+        let mut pending = lock(&self.pending);
+        pending.end.get_or_insert(end);
+        // Before the lock is let go of: who was refused once is refused from then on.
+        self.has_ended.store(true, Ordering::Release);
+        pending
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        match self.has_ended.load(Ordering::Acquire) {
+            true => lock(&self.pending).check(),
+            false => Ok(()),
+        }
+    }
+
     /// Lets go of the lock and wakes the committer if it is waiting.
     fn wake(&self, mut pending: MutexGuard<'_, Pending>) {
         let idle = std::mem::take(&mut pending.idle);

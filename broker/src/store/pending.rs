@@ -274,7 +274,7 @@ impl Pending {
         }
     }
 
-    fn check(&self) -> Result<(), StoreError> {
+    pub(super) fn check(&self) -> Result<(), StoreError> {
         self.end.map_or(Ok(()), |end| Err(end.into()))
     }
 }

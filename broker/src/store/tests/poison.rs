@@ -40,6 +40,8 @@ fn a_failed_write_poisons_the_store() {
     let refused = store.submit(transaction);
     assert!(matches!(refused, Err(StoreError::Poisoned)));
     assert_eq!(queue.records(), held);
+    let nothing = store.submit(store.transaction());
+    assert!(matches!(nothing, Err(StoreError::Poisoned)));
     let created = store.queue("new", QueueKind::Durable, UNLIMITED);
     assert!(matches!(created, Err(StoreError::Poisoned)));
     assert!(matches!(store.remove(&queue), Err(StoreError::Poisoned)));
