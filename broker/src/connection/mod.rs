@@ -232,11 +232,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// Sends CONNACK when the session is on disk.
+    /// Sends CONNACK when the session is on disk, and none is there that has ended.
     async fn begin(&mut self, session_present: bool) -> Result<(), End> {
         let transaction =
             std::mem::replace(&mut self.inbound.records, self.core.store.transaction());
         let ticket = self.core.store.submit(transaction)?;
+        let ticket = ticket.max(self.core.sessions.ended());
         self.durable.reached(ticket).await?;
         let out = &mut self.socket.output;
         self.terms.accept(session_present, &self.core, out);

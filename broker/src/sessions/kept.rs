@@ -166,12 +166,14 @@ impl Kept {
                 .lasting
                 .fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
         }
-        if core.store.submit(transaction).is_err() {
+        match core.store.submit(transaction) {
+            Ok(ticket) if self.lasting.is_some() => core.sessions.note_end(ticket),
+            Ok(_) => {}
             // A store that takes nothing is opened anew, and the session expires again.
-            debug!(
+            Err(_) => debug!(
                 client = &*client.id,
                 "the end of a session could not be stored"
-            );
+            ),
         }
     }
 

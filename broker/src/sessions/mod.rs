@@ -41,7 +41,7 @@ use crate::{
     core::Core,
     hooks::Client,
     mailbox::Mailbox,
-    store::{Queue, StoreError, Transaction},
+    store::{Queue, StoreError, Ticket, Transaction},
     stored::{WillRecord, key},
     will::Will,
 };
@@ -55,6 +55,8 @@ pub(crate) struct Sessions {
     numbers: AtomicU64,
     /// Messages that were dropped by queues of sessions that have ended.
     dropped_by_ended: AtomicU64,
+    /// When it is durable, all sessions that have ended are gone from the disk.
+    ended: Mutex<Option<Ticket>>,
     deadlines: Deadlines,
 }
 
@@ -139,6 +141,17 @@ impl Sessions {
             let dropped = ended.dropped();
             self.dropped_by_ended.fetch_add(dropped, Ordering::Relaxed);
         }
+    }
+
+    /// A session that outlived its connection has ended, on disk with `ticket`.
+    fn note_end(&self, ticket: Ticket) {
+        let mut ended = self.ended.lock();
+        *ended = (*ended).max(Some(ticket));
+    }
+
+    /// When it is durable, no session comes back that has ended.
+    pub(crate) fn ended(&self) -> Ticket {
+        self.ended.lock().unwrap_or(Ticket::DONE)
     }
 
     /// Dismisses every connection whose client `stays` says no of; how many.
@@ -267,7 +280,7 @@ pub(crate) async fn attach(
         })?,
     };
     let mut place = Place::new(registration, guard);
-    let is_resumed = place.resumes(&request, transaction).await?;
+    let is_resumed = place.resumes(&request).await;
     if !is_resumed {
         let kept = make(core, &request)?;
         place.fill(kept);

@@ -8,7 +8,7 @@ use tokio::sync::OwnedMutexGuard;
 use tokio_util::sync::CancellationToken;
 use tracing::trace;
 
-use super::{Refused, Registration, Request, kept::Kept};
+use super::{Registration, Request, kept::Kept};
 use crate::{
     clock::unix_millis,
     codec::{QoS, Reason, RetainHandling, Subscribe, SubscriptionOptions, Unsubscribe},
@@ -56,31 +56,20 @@ impl Place {
     }
 
     /// Whether the session that is there is the one that `request` asks for; any other ends.
-    ///
-    /// What must be durable before the CONNACK leaves joins `transaction`.
-    pub(super) async fn resumes(
-        &mut self,
-        request: &Request,
-        transaction: &mut Transaction,
-    ) -> Result<bool, Refused> {
+    pub(super) async fn resumes(&mut self, request: &Request) -> bool {
         let core = Arc::clone(self.core());
         let Some(kept) = self.session.as_mut() else {
-            return Ok(false);
+            return false;
         };
         kept.unwatch(&core);
         kept.publish_due_will(&core, unix_millis());
         if request.clean_start || kept.has_expired(unix_millis()) {
             if let Some(kept) = self.session.take() {
-                let was_lasting = kept.lasting.is_some();
                 kept.end(Vec::new(), &core).await;
-                if was_lasting && request.expiry == 0 {
-                    // It writes nothing of its own, behind which the end of that one is on disk.
-                    transaction.delete(&key::session(&request.client.id));
-                }
             }
-            return Ok(false);
+            return false;
         }
-        Ok(true)
+        true
     }
 
     pub(super) fn fill(&mut self, kept: Kept) {
