@@ -16,6 +16,7 @@ use crate::{
     config::{Config, ConnectorConfig},
     delivery::{Connector, Delivery, StatusSink},
     ingest::{Ingest, StatusPublisher},
+    open_files,
     operator::{Destinations, Operator},
     services::{AuthorityError, Discovery, Services},
 };
@@ -50,6 +51,7 @@ impl Gateway {
             connectors,
             rules,
         } = config;
+        let limits = open_files::bound(limits);
         let store = open_store(data_dir.clone(), store).await?;
         let admin = Admin::listen(&data_dir, admin).await?;
         let connectors: Vec<_> = connectors.into_iter().map(connector).collect();

@@ -12,6 +12,7 @@ pub mod config;
 pub mod delivery;
 pub mod gateway;
 mod ingest;
+mod open_files;
 pub mod operator;
 pub mod record;
 mod reminder;

@@ -25,6 +25,7 @@ mod hard_to_hurt;
 mod limits;
 mod metrics;
 mod not_offered;
+mod open_files;
 mod outage;
 mod paho;
 mod plug_pull;

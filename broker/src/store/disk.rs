@@ -21,6 +21,8 @@ use super::{
 
 const CACHE: u64 = 4 * 1024 * 1024;
 const JOURNALS: u64 = 64 * 1024 * 1024;
+/// Files that stay open to be read again: a process may have few, and each connection is one.
+const OPEN_FILES: usize = 128;
 
 /// The smallest block that is kept outside of tables.
 const SEPARATED: u32 = 256;
@@ -248,6 +250,7 @@ fn database(path: &Path) -> fjall::Result<Database> {
     Database::builder(path)
         .worker_threads(1)
         .cache_size(CACHE)
+        .max_cached_files(Some(OPEN_FILES))
         .journal_compression(CompressionType::None)
         .max_journaling_size(JOURNALS)
         .manual_journal_persist(true)

@@ -36,6 +36,8 @@ pub(crate) struct Gateway {
     folder: TempDir,
     /// Whether the folder outlives a test that fails.
     keep: bool,
+    /// What the shell bounds its open files with.
+    open_files: Option<[&'static str; 2]>,
 }
 
 struct Process {
@@ -67,6 +69,7 @@ impl Gateway {
             process: None,
             folder,
             keep: false,
+            open_files: None,
         };
         fs::create_dir(gateway.data_dir()).expect("a data folder");
         gateway
@@ -84,9 +87,18 @@ impl Gateway {
             self.config
         );
         fs::write(&config, text).expect("the config is written");
-        let mut command = perennial(self.folder.path());
+        let mut command = match self.open_files {
+            None => perennial(self.folder.path()),
+            Some(bound) => bounded(self.folder.path(), bound),
+        };
         command.arg("run").arg("--config").arg(config);
         self.process = Some(Process::spawn(command));
+    }
+
+    /// From the next start on it may have so many files open: `-n` for good, `-Sn` until it asks
+    /// for more.
+    pub(crate) fn bound_open_files(&mut self, option: &'static str, files: &'static str) {
+        self.open_files = Some([option, files]);
     }
 
     /// Gives it another configuration from the next start on.
@@ -400,6 +412,15 @@ impl Bare {
 /// The binary in an environment that holds nothing of the one who runs the tests.
 fn perennial(folder: &Path) -> Command {
     alone(Command::new(env!("CARGO_BIN_EXE_perennial")), folder)
+}
+
+/// The same, which may have so many files open as the shell's `ulimit` says.
+fn bounded(folder: &Path, [option, files]: [&str; 2]) -> Command {
+    let mut command = alone(Command::new("sh"), folder);
+    let script = "ulimit \"$0\" \"$1\" && shift && exec \"$@\"";
+    let binary = env!("CARGO_BIN_EXE_perennial");
+    command.args(["-c", script, option, files, binary]);
+    command
 }
 
 /// The same as users have it, where `tests/run` says which that is.
