@@ -4,7 +4,7 @@
 //! - What only the owner may read is never there for others, not for a moment.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, Metadata, OpenOptions},
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::Path,
@@ -88,6 +88,20 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Problem> {
 pub(crate) fn read_secret(path: &Path) -> Result<Vec<u8>, Problem> {
     let file = File::open(path).map_err(|error| unreadable(path, &error))?;
     let metadata = file.metadata().map_err(|error| unreadable(path, &error))?;
+    check_readers(path, &metadata)?;
+    read_open(path, file)
+}
+
+/// Whether nobody but its owner may read a file, if there is one.
+pub(crate) fn check_secret(path: &Path) -> Result<(), Problem> {
+    match fs::metadata(path) {
+        Ok(metadata) => check_readers(path, &metadata),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(unreadable(path, &error)),
+    }
+}
+
+fn check_readers(path: &Path, metadata: &Metadata) -> Result<(), Problem> {
     if metadata.mode() & 0o077 != 0 {
         let mode = metadata.mode() & 0o777;
         return Err(problem(
@@ -99,7 +113,7 @@ pub(crate) fn read_secret(path: &Path) -> Result<Vec<u8>, Problem> {
             ),
         ));
     }
-    read_open(path, file)
+    Ok(())
 }
 
 /// Something that is wrong with a file as a whole.

@@ -11,7 +11,7 @@ use crate::{
     access_keys::AccessKey,
     certificate::CertificateId,
     directory::Directory,
-    files::problem,
+    files::{self, problem},
     folder::{self, Entry},
     names::{self, Names},
     password::Verified,
@@ -27,6 +27,8 @@ use crate::{
 pub(super) fn load(directory: &Directory) -> Result<Registry, RegistryError> {
     let problems = Problems::default();
     check_folder(directory, &problems);
+    // It is not read here; but whoever reads it can be any device.
+    problems.note(files::check_secret(&directory.authority_key()));
 
     let names = Names::list(directory, &problems);
     let policies = policies(directory, &problems);

@@ -372,6 +372,18 @@ fn authorities_and_lists_that_are_none_are_problems() {
 }
 
 #[test]
+fn the_key_of_the_authority_is_its_owners_alone() {
+    let site = Site::new();
+    site.put("ca.key", "not read here");
+    site.load();
+    let readable = fs::Permissions::from_mode(0o640);
+    fs::set_permissions(site.path("ca.key"), readable).unwrap();
+    let problems = site.problems();
+    let expected = "ca.key: others than its owner may read or change it (mode 640): `chmod 600 ";
+    assert!(problems.starts_with(expected), "{problems}");
+}
+
+#[test]
 fn a_subscription_table_that_is_none_is_a_problem_with_its_place() {
     let site = Site::new();
     site.put("subscriptions.json", "{\n\"Subscriptons\": []}");
