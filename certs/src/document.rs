@@ -25,7 +25,8 @@ impl From<serde_json::Error> for DocumentError {
         let place = format!(" at line {line} column {column}");
         DocumentError {
             line,
-            column,
+            // What ends behind the end of a line is told where the next one begins.
+            column: column.max(1),
             message: text.strip_suffix(&place).unwrap_or(&text).to_owned(),
         }
     }
@@ -36,7 +37,15 @@ pub(crate) fn read<'de, S>(text: &'de str, seed: S) -> Result<S::Value, Document
 where
     S: DeserializeSeed<'de>,
 {
-    let mut reader = serde_json::Deserializer::from_str(without_mark(text));
+    let text = without_mark(text);
+    if text.trim().is_empty() {
+        return Err(DocumentError {
+            line: 1,
+            column: 1,
+            message: "the file is empty".to_owned(),
+        });
+    }
+    let mut reader = serde_json::Deserializer::from_str(text);
     let value = seed.deserialize(&mut reader)?;
     reader.end()?;
     Ok(value)

@@ -260,7 +260,7 @@ fn wrong_statements_are_refused_with_the_reason() {
 fn wrong_documents_are_refused_with_the_reason() {
     let statement = allow("iot:Connect", "client/*");
     for (document, expected) in [
-        ("", "EOF"),
+        ("", "the file is empty"),
         ("[]", "expected a policy document"),
         ("{", "EOF"),
         (r#"{"Version": "2012-10-17"}"#, "`Statement` is missing"),

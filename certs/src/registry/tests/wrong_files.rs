@@ -384,6 +384,18 @@ fn the_key_of_the_authority_is_its_owners_alone() {
 }
 
 #[test]
+fn a_document_without_content_is_told_as_that() {
+    let site = Site::new();
+    site.put("policies/cut.json", "{\"Version\":\n");
+    site.put("policies/empty.json", "\n");
+    site.put("subscriptions.json", "");
+    let expected = "policies/cut.json:2:1: EOF while parsing a value\n\
+                    policies/empty.json:1:1: the file is empty\n\
+                    subscriptions.json:1:1: the file is empty";
+    assert_eq!(site.problems(), expected);
+}
+
+#[test]
 fn a_subscription_table_that_is_none_is_a_problem_with_its_place() {
     let site = Site::new();
     site.put("subscriptions.json", "{\n\"Subscriptons\": []}");
