@@ -74,7 +74,7 @@ struct Reading {
 /// # Errors
 /// Everything that is wrong.
 pub fn check(config: &AccessConfig, listeners: &[ListenerSettings]) -> Result<(), AccessError> {
-    Reader::new(config, listeners).read().whole().map(drop)
+    Reader::new(config, listeners).check()
 }
 
 impl Access {

@@ -102,6 +102,21 @@ impl Reader {
         undisturbed(|| self.fingerprint(), || self.read())
     }
 
+    /// Reads what a gateway would read that starts: the listeners' certificate as it is, unless
+    /// another one would take its place.
+    ///
+    /// # Errors
+    /// Everything that is wrong.
+    pub(super) fn check(mut self) -> Result<(), AccessError> {
+        let now = clock::unix_millis() / 1_000;
+        let directory = &self.directory;
+        let is_due = |server: &Server| matches!(server.due(directory, now), Ok(Some(_)));
+        if self.server.as_ref().is_some_and(is_due) {
+            self.server = None;
+        }
+        self.read().whole().map(drop)
+    }
+
     /// Reads.
     pub(super) fn read(&self) -> Read {
         let registry = Registry::load(&self.directory).map_err(|error| error.0);

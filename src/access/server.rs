@@ -35,26 +35,36 @@ impl Server {
 
     /// Issues the next certificate if it is due; whether it was.
     pub(super) fn renew(&self, directory: &Directory, now: u64) -> Result<bool, Problem> {
-        let Server::Own(configured) = self else {
+        let Some((authority, names)) = self.due(directory, now)? else {
             return Ok(false);
+        };
+        authority.issue_server(&names)?;
+        Ok(true)
+    }
+
+    /// Who issues the next certificate and for which names, if it is due.
+    pub(super) fn due(
+        &self,
+        directory: &Directory,
+        now: u64,
+    ) -> Result<Option<(Authority, Vec<ServerName>)>, Problem> {
+        let Server::Own(configured) = self else {
+            return Ok(None);
         };
         let names = addresses::server_names(configured);
         let file = directory.server_certificate();
         let (is_missing, found) = (!file.exists(), self.load(directory));
         if found.is_err() && !is_missing && !is_untimely(&file, now) {
             // Whoever reads it next says what is wrong with it.
-            return Ok(false);
+            return Ok(None);
         }
         if found.is_ok() && !directory.authority_key().exists() {
             // The authority is kept elsewhere, and so is who renews what it issues.
-            return Ok(false);
+            return Ok(None);
         }
         let authority = Authority::open(directory)?;
         let is_due = found.map_or(true, |found| authority.is_due(&found, &names, now));
-        if is_due {
-            authority.issue_server(&names)?;
-        }
-        Ok(is_due)
+        Ok(is_due.then_some((authority, names)))
     }
 }
 

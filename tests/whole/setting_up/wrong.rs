@@ -215,6 +215,30 @@ fn check_tells_everything_that_is_wrong_with_the_access_directory() {
 }
 
 #[test]
+fn check_takes_for_granted_the_certificate_that_a_start_issues() {
+    let mut site = Site::new();
+    let access = site.folder().join("access");
+    fs::remove_file(access.join("server.pem")).unwrap();
+    site.succeed(&["check"]);
+    assert!(!access.join("server.pem").exists(), "check writes nothing");
+    // Without the authority's key none is issued.
+    let (key, away) = (access.join("ca.key"), site.folder().join("ca.key"));
+    fs::rename(&key, &away).unwrap();
+    let finished = site.command(&["check"]);
+    assert_eq!(finished.code, Some(2), "{finished:?}");
+    assert!(
+        finished
+            .stderr
+            .contains("server.pem: there is no such file"),
+        "{finished:?}"
+    );
+    fs::rename(&away, &key).unwrap();
+    site.succeed(&["check"]);
+    site.start();
+    assert!(access.join("server.pem").exists());
+}
+
+#[test]
 fn a_policy_is_checked_before_it_is_put_in_place() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("p.json");
