@@ -107,7 +107,7 @@ pub(super) fn warn_of_strangers(registry: &Registry, ingest: &Ingest) {
     for (party, entry) in table.strangers(is_known).take(MAX_STRANGERS) {
         warn!(
             entry,
-            ?party,
+            %party,
             "the subscription table names what is not here"
         );
     }
