@@ -136,6 +136,10 @@ fn test(args: &TestArgs) -> Result<(), Failure> {
             thing.name
         ));
     }
+    if is_discovery && !answer.allowed && !thing.groups.is_empty() {
+        let reason = "policies of its groups do not count for discovery";
+        answer.note(reason);
+    }
     if is_discovery && args.resource != thing.name.as_str() {
         answer.overrule(format!("nobody but {} learns about it", args.resource));
     }

@@ -160,3 +160,25 @@ fn policies_that_ask_where_from_and_which_certificate_are_told() {
     assert_eq!(test("Receive", "sensor-1/a", &[]), Some(0));
     assert_eq!(test("Receive", "sensor-2/a", &[]), Some(1));
 }
+
+#[test]
+fn what_a_group_allows_is_told_not_to_count_for_discovery() {
+    let site = Site::new();
+    site.policy("wide", &[("*", &["*"])]);
+    site.write("groups/line-3.toml", "policies = [\"wide\"]\n");
+    site.succeed(&["things", "add", "lamp", "--group", "line-3"]);
+    let test = |action: &str, resource: &str| {
+        let begin = ["policy", "test", "--thing", "lamp", "--action", action];
+        site.command(&[&begin[..], &["--resource", resource]].concat())
+    };
+    let finished = test("Publish", "a");
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    let finished = test("Discover", "lamp");
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(
+        finished
+            .stdout
+            .contains("policies of its groups do not count for discovery"),
+        "{finished:?}"
+    );
+}
