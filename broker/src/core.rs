@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    clock::unix_millis,
+    clock::{self, Clock},
     codec::Version,
     complaints::Complaints,
     counters::{BrokerCounters, Counters},
@@ -42,8 +42,11 @@ pub(crate) struct Core {
     own_client: Arc<Client>,
     /// Cancelled when the broker stops.
     pub(crate) stop: CancellationToken,
-    /// When it began, in milliseconds since the Unix epoch.
+    pub(crate) clock: Clock,
+    /// By the clock.
     pub(crate) began: u64,
+    /// In the identifiers that are given to clients, which no other run gives.
+    run: u64,
 }
 
 impl Core {
@@ -53,7 +56,9 @@ impl Core {
         hooks: Arc<dyn Hooks>,
         store: Store,
     ) -> Result<Core, StoreError> {
-        let began = unix_millis();
+        let alive = last_alive(&store)?;
+        let clock = Clock::start(alive);
+        let began = clock.now();
         let core = Core {
             retained: Retained::load(&store, &limits)?,
             limits: Arc::new(limits),
@@ -73,23 +78,14 @@ impl Core {
                 principal: None,
             }),
             stop: CancellationToken::new(),
+            clock,
             began,
+            run: clock::wall(),
         };
         // No connection was lost later; a session or a delayed will loses none of its time.
-        let lost = core
-            .last_alive()?
-            .map_or(began, |at| at + ALIVE.as_millis() as u64);
+        let lost = alive.map_or(began, |at| at + ALIVE.as_millis() as u64);
         *core.orphaned_wills.lock() = sessions::restore(&core, lost.min(began))?;
         Ok(core)
-    }
-
-    /// When an earlier run was last known to run.
-    fn last_alive(&self) -> Result<Option<u64>, StoreError> {
-        let mut alive = None;
-        self.store.entries(key::ALIVE, |_, value| {
-            alive = value.try_into().ok().map(u64::from_be_bytes);
-        })?;
-        Ok(alive)
     }
 
     /// Notes that the gateway runs.
@@ -102,7 +98,7 @@ impl Core {
     }
 
     pub(crate) fn put_alive(&self, transaction: &mut Transaction) {
-        transaction.put_lazily(key::ALIVE, &unix_millis().to_be_bytes());
+        transaction.put_lazily(key::ALIVE, &self.clock.now().to_be_bytes());
     }
 
     pub(crate) fn take_orphaned_wills(&self) -> Vec<OrphanedWill> {
@@ -134,6 +130,15 @@ impl Core {
 
     /// An identifier for a client that brings none.
     pub(crate) fn assign_client_id(&self) -> ByteString {
-        format!("auto-{:x}-{:x}", self.began, self.next_session()).into()
+        format!("auto-{:x}-{:x}", self.run, self.next_session()).into()
     }
+}
+
+/// When an earlier run was last known to run.
+fn last_alive(store: &Store) -> Result<Option<u64>, StoreError> {
+    let mut alive = None;
+    store.entries(key::ALIVE, |_, value| {
+        alive = value.try_into().ok().map(u64::from_be_bytes);
+    })?;
+    Ok(alive)
 }

@@ -6,7 +6,6 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use crate::{
-    clock::unix_millis,
     core::Core,
     sessions::{earlier_deadline, publish_orphaned_wills, visit_due},
     store::StoreError,
@@ -37,7 +36,7 @@ async fn keep_house(core: Arc<Core>) {
     loop {
         let next = visit_due(&core).await;
         let nap = next.map_or(NAP, |at| {
-            NAP.min(Duration::from_millis(at.saturating_sub(unix_millis())))
+            NAP.min(Duration::from_millis(at.saturating_sub(core.clock.now())))
         });
         tokio::select! {
             () = tokio::time::sleep(nap) => {}
@@ -56,7 +55,7 @@ async fn keep_house(core: Arc<Core>) {
 }
 
 fn expire_retained(core: &Core) -> Result<(), StoreError> {
-    let topics = core.retained.expire(unix_millis());
+    let topics = core.retained.expire(core.clock.now());
     let transaction = core.store.transaction();
     core.retained.write(&topics, transaction, &core.store)?;
     Ok(())

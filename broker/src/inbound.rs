@@ -18,7 +18,6 @@ use perennial_rules::TopicName;
 
 use crate::{
     acks::{Count, PendingAcks},
-    clock::unix_millis,
     codec::{Ack, AckKind, DecodeError, Publish, QoS, Reason},
     compat::Compat,
     core::Core,
@@ -116,7 +115,7 @@ impl Inbound {
 
     /// Takes a publish: what must be kept into the transaction, its message into the run.
     pub(crate) fn take(&mut self, publish: &Publish<'_>, core: &Core) -> Result<(), NotTaken> {
-        let now = self.now();
+        let now = self.now(core);
         let outline = Outline {
             topic: publish.topic,
             qos: publish.qos,
@@ -260,7 +259,7 @@ impl Inbound {
 
     /// Takes a will as if the client published it, and forgets it in the store.
     pub(crate) fn take_will(&mut self, will: &Will, core: &Core) {
-        let now = self.now();
+        let now = self.now(core);
         let outline = Outline {
             topic: will.topic.as_bytes(),
             qos: will.qos,
@@ -310,9 +309,9 @@ impl Inbound {
         }
     }
 
-    fn now(&mut self) -> u64 {
+    fn now(&mut self, core: &Core) -> u64 {
         if self.now == 0 {
-            self.now = unix_millis();
+            self.now = core.clock.now();
         }
         self.now
     }

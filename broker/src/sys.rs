@@ -3,7 +3,7 @@
 use bytestring::ByteString;
 use perennial_rules::TopicName;
 
-use crate::{clock::unix_millis, core::Core, counters::BrokerCounters, inbound::publish_volatile};
+use crate::{core::Core, counters::BrokerCounters, inbound::publish_volatile};
 
 /// What is published, each below `$SYS/broker/`.
 fn values(core: &Core) -> Vec<(&'static str, String)> {
@@ -20,7 +20,7 @@ fn values(core: &Core) -> Vec<(&'static str, String)> {
         ..
     } = core.snapshot();
     let away = core.sessions.away() as u64;
-    let uptime = unix_millis().saturating_sub(core.began) / 1000;
+    let uptime = core.clock.now().saturating_sub(core.began) / 1000;
     let dropped = messages_dropped_qos0
         + messages_dropped_full
         + messages_dropped_oldest

@@ -7,7 +7,6 @@ use tracing::error;
 
 use super::{Connection, End, OUTPUT_HIGH};
 use crate::{
-    clock::unix_millis,
     codec::QoS,
     message::Delivery,
     session::Standing,
@@ -34,7 +33,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.session.send(
             &mut self.socket.output,
             OUTPUT_HIGH,
-            unix_millis(),
+            self.core.clock.now(),
             &self.core.counters,
         );
         if !self.session.has_pending() {
@@ -87,7 +86,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         } else {
             None
         };
-        let next = core.retained.next(&mut cursor, unix_millis());
+        let next = core.retained.next(&mut cursor, core.clock.now());
         self.place
             .retained_sent(&cursor, next.is_none(), &mut self.inbound.records);
         let Some(deliveries) = next else {

@@ -10,6 +10,8 @@ mod kept;
 mod place;
 mod restore;
 mod subscriptions;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::HashMap,
@@ -36,7 +38,6 @@ pub(crate) use self::{
     restore::{publish_orphaned_wills, restore},
 };
 use crate::{
-    clock::unix_millis,
     codec::Reason,
     core::Core,
     hooks::Client,
@@ -331,7 +332,7 @@ async fn visit(core: &Arc<Core>, client_id: &ByteString, now: u64) {
 
 /// Does what is due of all sessions, and tells when there is something next.
 pub(crate) async fn visit_due(core: &Arc<Core>) -> Option<u64> {
-    let now = unix_millis();
+    let now = core.clock.now();
     while let Some(client_id) = core.sessions.deadlines.pop_due(now) {
         visit(core, &client_id, now).await;
     }

@@ -10,7 +10,6 @@ use tracing::trace;
 
 use super::{Registration, Request, kept::Kept};
 use crate::{
-    clock::unix_millis,
     codec::{QoS, Reason, RetainHandling, Subscribe, SubscriptionOptions, Unsubscribe},
     compat::Compat,
     core::Core,
@@ -62,8 +61,8 @@ impl Place {
             return false;
         };
         kept.unwatch(&core);
-        kept.publish_due_will(&core, unix_millis());
-        if request.clean_start || kept.has_expired(unix_millis()) {
+        kept.publish_due_will(&core, core.clock.now());
+        if request.clean_start || kept.has_expired(core.clock.now()) {
             if let Some(kept) = self.session.take() {
                 kept.end(Vec::new(), &core).await;
             }
@@ -329,7 +328,7 @@ impl Place {
             return;
         };
         core.counters.connections.subtract(1);
-        let now = unix_millis();
+        let now = core.clock.now();
         let mut transaction = core.store.transaction();
         let expiry = left.expiry.unwrap_or(kept.expiry());
         if let Some(lasting) = &mut kept.lasting {
@@ -376,7 +375,7 @@ impl Kept {
         core.counters.connections.subtract(1);
         let (_, overflow) = self.mailbox.disconnect();
         if let Some(lasting) = &mut self.lasting {
-            lasting.left_at = Some(unix_millis());
+            lasting.left_at = Some(core.clock.now());
             lasting.handshakes.sent = lasting.promised;
             self.watch(core);
             return Some(self);
