@@ -14,6 +14,8 @@ mod complaints;
 mod connection;
 mod core;
 mod counters;
+#[cfg(test)]
+mod fault_tests;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;

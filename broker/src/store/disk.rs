@@ -38,18 +38,10 @@ pub(super) struct Disk {
     meta: Keyspace,
     entries: Keyspace,
     #[cfg(test)]
-    pub(super) failing: Failing,
+    pub(super) failing: super::failing::Failing,
     /// Writes that reached the disk.
     #[cfg(test)]
     pub(super) synced: std::sync::atomic::AtomicUsize,
-}
-
-/// What a test makes fail.
-#[cfg(test)]
-#[derive(Debug, Default)]
-pub(super) struct Failing {
-    pub(super) writes: std::sync::atomic::AtomicBool,
-    pub(super) syncs: std::sync::atomic::AtomicBool,
 }
 
 /// How far a write has to get before it counts.
@@ -81,7 +73,7 @@ impl Disk {
             meta,
             db,
             #[cfg(test)]
-            failing: Failing::default(),
+            failing: Default::default(),
             #[cfg(test)]
             synced: Default::default(),
         };
@@ -175,12 +167,14 @@ impl Disk {
     /// Writes `changes` together, as far as `reach`.
     pub(super) fn write(&self, changes: Changes, reach: Reach) -> fjall::Result<()> {
         #[cfg(test)]
-        injected(&self.failing.writes)?;
+        self.failing.begin()?;
         let mode = match reach {
             Reach::System => PersistMode::Buffer,
             Reach::Disk => PersistMode::SyncData,
         };
         changes.batch.durability(Some(mode)).commit()?;
+        #[cfg(test)]
+        self.failing.end()?;
         #[cfg(test)]
         if reach == Reach::Disk {
             self.synced
@@ -192,7 +186,7 @@ impl Disk {
     /// Syncs all that was written.
     pub(super) fn sync(&self) -> fjall::Result<()> {
         #[cfg(test)]
-        injected(&self.failing.syncs)?;
+        self.failing.sync()?;
         self.db.persist(PersistMode::SyncData)
     }
 
@@ -236,14 +230,6 @@ impl Disk {
     fn keyspaces(&self) -> [&Keyspace; 3] {
         [&self.queues, &self.meta, &self.entries]
     }
-}
-
-#[cfg(test)]
-fn injected(failing: &std::sync::atomic::AtomicBool) -> fjall::Result<()> {
-    if failing.load(std::sync::atomic::Ordering::SeqCst) {
-        return Err(std::io::Error::other("injected failure").into());
-    }
-    Ok(())
 }
 
 fn database(path: &Path) -> fjall::Result<Database> {

@@ -16,6 +16,8 @@ mod committer;
 mod disk;
 mod entries;
 mod error;
+#[cfg(test)]
+pub(crate) mod failing;
 mod head;
 mod pending;
 mod purge;

@@ -18,7 +18,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use super::*;
+use super::{failing::Writes, *};
 
 const UNLIMITED: QueueLimits = QueueLimits {
     records: u64::MAX,
@@ -41,8 +41,17 @@ pub(crate) fn open(path: &Path) -> Store {
 
 /// Lets every write from here on fail.
 pub(crate) fn fail_writes(store: &Store) {
-    let failing = &store.core().disk.failing;
-    failing.writes.store(true, Ordering::SeqCst);
+    set_writes(store, Writes::Fail);
+}
+
+/// Lets writes from here on fare as `writes` says.
+pub(crate) fn set_writes(store: &Store, writes: Writes) {
+    store.core().disk.failing.set(writes);
+}
+
+/// How writes fare.
+pub(crate) fn writes(store: &Store) -> Writes {
+    store.core().disk.failing.writes()
 }
 
 fn durable(store: &Store, name: &str) -> Queue {

@@ -2,15 +2,6 @@
 
 use super::*;
 
-fn fail(store: &Store) {
-    store
-        .core()
-        .disk
-        .failing
-        .writes
-        .store(true, Ordering::SeqCst);
-}
-
 #[test]
 fn a_failed_write_poisons_the_store() {
     let folder = tempfile::tempdir().unwrap();
@@ -21,7 +12,7 @@ fn a_failed_write_poisons_the_store() {
     wait(&store, good);
     assert!(!store.is_poisoned());
 
-    fail(&store);
+    fail_writes(&store);
     let lost = append(&store, &queue, &[b"b"]);
     block_on(async {
         assert!(matches!(
@@ -62,7 +53,7 @@ fn a_waiting_reader_hears_of_the_poison() {
         let mut next = std::pin::pin!(reader.next());
         let early = tokio::time::timeout(Duration::from_millis(1), next.as_mut()).await;
         assert!(early.is_err());
-        fail(&store);
+        fail_writes(&store);
         append(&store, &queue, &[b"a"]);
         assert!(matches!(next.await, Err(StoreError::Poisoned)));
     });
