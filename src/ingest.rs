@@ -4,6 +4,9 @@
 //! reads the message, and its record joins the transaction that must be durable
 //! before the message is acknowledged.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     future::ready,
     sync::{Arc, Mutex, OnceLock, PoisonError},
@@ -11,7 +14,7 @@ use std::{
 
 use perennial_broker::{
     Answer, Client, Connecting, Hooks, Intake, Intakes, Message, Principal, Publisher, QoS, Reason,
-    store::Transaction,
+    store::{StoreError, Ticket, Transaction},
 };
 use perennial_connectors::{Accepted, Publish, RecordRef, Rejection, Status};
 use perennial_rules::{FilterTrie, TopicFilter, TopicName};
@@ -141,7 +144,7 @@ impl Intake for Intaker {
         };
         match self.append(client, message, (delivery, sink.as_ref()), transaction) {
             Ok(()) => Ok(()),
-            Err(refusal) => self.refuse(&refusal, client, sink.as_ref()),
+            Err(refusal) => self.refuse(&refusal, client, sink.as_ref(), transaction),
         }
     }
 }
@@ -203,7 +206,7 @@ impl Intaker {
         let tell = |dropped: &str| {
             let rejection = Rejection::dropped(dropped, &destination, lane.queued());
             if let Some(status) = contract.rejected(&rejection) {
-                sink.publish(status);
+                sink.publish(status).ok();
             }
         };
         lane.append(transaction, &record, tell).map_err(|_| {
@@ -223,13 +226,15 @@ impl Intaker {
 
     /// Tells the device in its contract's words that its message was not taken.
     ///
-    /// Where the contract has no words for it, the publish itself is refused, so that a
-    /// device never takes for kept what is not.
+    /// Its publish is acknowledged when the words are on disk. Where the contract has none for it,
+    /// or nobody can be told them, the publish itself is refused, so that a device never takes for
+    /// kept what is not.
     fn refuse(
         &self,
         refusal: &Refusal,
         client: &Client,
         sink: &dyn StatusSink,
+        transaction: &mut Transaction,
     ) -> Result<(), Reason> {
         let Refusal { rejection, reason } = refusal;
         if let Some(rejections) = self.count_rejection() {
@@ -242,13 +247,9 @@ impl Intaker {
                 "publishes are rejected; this is the latest of them"
             );
         }
-        match self.connector.contract.rejected(rejection) {
-            Some(status) => {
-                sink.publish(status);
-                Ok(())
-            }
-            None => Err(*reason),
-        }
+        let told = self.connector.contract.rejected(rejection);
+        let told = told.and_then(|status| sink.publish(status).ok());
+        told.map(|ticket| transaction.follow(ticket)).ok_or(*reason)
     }
 }
 
@@ -256,12 +257,9 @@ impl Intaker {
 pub(crate) struct StatusPublisher(pub(crate) Publisher);
 
 impl StatusSink for StatusPublisher {
-    fn publish(&self, status: Status) {
-        if let Err(error) = self
-            .0
+    fn publish(&self, status: Status) -> Result<Ticket, StoreError> {
+        self.0
             .publish(status.topic, &status.payload, QoS::AtLeastOnce)
-        {
-            warn!(%error, "a status was not published");
-        }
+            .inspect_err(|error| warn!(%error, "a status was not published"))
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     inbound::publish_internal,
     limits::Limits,
     listener::{Acceptor, Admission, Bound, Gate, ListenError, Listener, ListenerConfig, Served},
-    store::{Store, StoreError},
+    store::{Store, StoreError, Ticket},
 };
 
 /// An MQTT server.
@@ -143,11 +143,17 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Publishes to whoever is subscribed; never waits.
+    /// Publishes to whoever is subscribed; never waits. When the ticket is durable, the message
+    /// is on disk for every session that outlives its connection.
     ///
     /// # Errors
-    /// A subscriber's mailbox is full and the store takes nothing.
-    pub fn publish(&self, topic: TopicName, payload: &[u8], qos: QoS) -> Result<(), StoreError> {
+    /// The message is to be stored and the store takes nothing.
+    pub fn publish(
+        &self,
+        topic: TopicName,
+        payload: &[u8],
+        qos: QoS,
+    ) -> Result<Ticket, StoreError> {
         publish_internal(topic, payload, qos, &self.core)
     }
 }

@@ -384,16 +384,18 @@ impl Route {
 }
 
 /// Publishes a message of the gateway itself; it passes no rules.
+///
+/// When the ticket is durable, it is on disk for all whose sessions outlive their connections.
 pub(crate) fn publish_internal(
     topic: TopicName,
     payload: &[u8],
     qos: QoS,
     core: &Core,
-) -> Result<(), StoreError> {
+) -> Result<Ticket, StoreError> {
     let client = core.own_client();
     let targets = core.router.targets(&topic, &client, core.hooks.as_ref());
     if targets.is_empty() {
-        return Ok(());
+        return Ok(Ticket::DONE);
     }
     let route = Arc::new(Route {
         topic: topic.clone(),
@@ -408,8 +410,7 @@ pub(crate) fn publish_internal(
     inbound.run = Some(run);
     inbound.keep(&route, core);
     inbound.route = Some(route);
-    inbound.submit_transactions(core)?;
-    Ok(())
+    inbound.submit_transactions(core)
 }
 
 /// Publishes a message about the broker, which is retained until the next one on its topic.

@@ -27,7 +27,7 @@ mod worker;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use perennial_broker::store::{QueueKind, QueueLimits, Store, StoreError, WhenFull};
+use perennial_broker::store::{QueueKind, QueueLimits, Store, StoreError, Ticket, WhenFull};
 use perennial_connectors::{Contract, Rejection, Status, Upstream};
 use tokio::time::{self, Instant, MissedTickBehavior};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -98,8 +98,12 @@ impl Default for ConnectorSettings {
 
 /// Where statuses go.
 pub trait StatusSink: Send + Sync {
-    /// Publishes `status` without waiting for anything; what finds no room is lost.
-    fn publish(&self, status: Status);
+    /// Publishes `status` without waiting for anything; what finds no room is lost. When the
+    /// ticket is durable, it is on disk for whoever is to get it whenever they are back.
+    ///
+    /// # Errors
+    /// The status is to be stored and the store takes nothing.
+    fn publish(&self, status: Status) -> Result<Ticket, StoreError>;
 }
 
 /// The lanes of all connectors.

@@ -51,7 +51,8 @@ impl Shared {
     /// Publishes the status of a record that ended before it was sent.
     pub(super) fn tell(&self, rejection: &Rejection) {
         if let Some(status) = self.connector.contract.rejected(rejection) {
-            self.sink.publish(status);
+            // A store that takes no status takes no end of its record either.
+            self.sink.publish(status).ok();
         }
     }
 
@@ -59,9 +60,9 @@ impl Shared {
     pub(super) fn report(&self, reports: &[Report<'_>]) {
         if !reports.is_empty() {
             let statuses = self.connector.contract.settled(reports);
-            statuses
-                .into_iter()
-                .for_each(|status| self.sink.publish(status));
+            for status in statuses {
+                self.sink.publish(status).ok();
+            }
         }
     }
 

@@ -198,7 +198,7 @@ impl Store {
 
     /// Hands a transaction to the committer; records get their place in their queues here.
     ///
-    /// An empty one gets [`Ticket::DONE`].
+    /// An empty one gets the ticket that it follows, or [`Ticket::DONE`].
     ///
     /// # Errors
     /// The store takes nothing more, be it nothing: whoever confirms something because nothing
@@ -206,7 +206,7 @@ impl Store {
     pub fn submit(&self, mut transaction: Transaction) -> Result<Ticket, StoreError> {
         if transaction.is_empty() {
             self.core().check()?;
-            return Ok(Ticket::DONE);
+            return Ok(transaction.followed());
         }
         let mut pending = lock(&self.core().pending);
         let submitted = pending.submit(&mut transaction)?;

@@ -6,6 +6,7 @@ use super::{
     block::PREFIX,
     entries::{self, Change},
     queue::{Queue, QueueState},
+    ticket::Ticket,
 };
 
 /// Records to append, sequences to settle, queues to remove and entries to put or delete,
@@ -26,6 +27,7 @@ struct Contents {
     settlements: Vec<Settlement>,
     removals: Vec<Arc<QueueState>>,
     entries: Vec<Change>,
+    after: Option<Ticket>,
 }
 
 /// Consecutive records for one queue; they begin where the run before ends.
@@ -160,6 +162,18 @@ impl Transaction {
         assert!(key.len() <= entries::LONGEST, "the key is too long");
         let contents = self.contents.get_or_insert_default();
         contents.entries.push(Change::new(key, value, lazily));
+    }
+
+    /// Lets the ticket of this transaction be durable only when `ticket` is, too.
+    pub fn follow(&mut self, ticket: Ticket) {
+        let contents = self.contents.get_or_insert_default();
+        contents.after = contents.after.max(Some(ticket));
+    }
+
+    /// The ticket that it [follows](Transaction::follow).
+    pub(super) fn followed(&self) -> Ticket {
+        let after = self.contents.as_ref().and_then(|contents| contents.after);
+        after.unwrap_or(Ticket::DONE)
     }
 
     /// Whether there is nothing to commit.

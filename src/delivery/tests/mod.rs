@@ -26,7 +26,8 @@ use std::{
 
 use bytes::Bytes;
 use perennial_broker::store::{
-    Durability, Queue, QueueKind, QueueLimits, Store, StoreConfig, Ticket, Transaction, WhenFull,
+    Durability, Queue, QueueKind, QueueLimits, Store, StoreConfig, StoreError, Ticket, Transaction,
+    WhenFull,
 };
 use perennial_connectors::{
     Accepted, Attempt, Batch, BatchLimits, Contract, DeliverySettings, FailureClass, Outcome,
@@ -235,7 +236,7 @@ impl House {
         let tell = |dropped: &str| {
             let rejection = Rejection::dropped(dropped, destination, lane.queued());
             let status = self.connector.contract.rejected(&rejection);
-            self.statuses.publish(status.unwrap());
+            self.statuses.publish(status.unwrap()).unwrap();
         };
         lane.append(transaction, &record, tell).is_ok()
     }
@@ -484,10 +485,9 @@ impl Statuses {
 }
 
 impl StatusSink for Statuses {
-    fn publish(&self, status: Status) {
-        self.0
-            .lock()
-            .unwrap()
-            .push(String::from_utf8(status.payload.to_vec()).unwrap());
+    fn publish(&self, status: Status) -> Result<Ticket, StoreError> {
+        let words = String::from_utf8(status.payload.to_vec()).unwrap();
+        self.0.lock().unwrap().push(words);
+        Ok(Ticket::DONE)
     }
 }

@@ -14,11 +14,12 @@ struct Witness {
 }
 
 impl StatusSink for Witness {
-    fn publish(&self, status: Status) {
+    fn publish(&self, status: Status) -> Result<Ticket, StoreError> {
         let words = String::from_utf8(status.payload.to_vec()).unwrap();
         let queue = self.queue.lock().unwrap();
         let records = queue.as_ref().map_or(0, Queue::records);
         self.seen.lock().unwrap().push((words, records));
+        Ok(Ticket::DONE)
     }
 }
 

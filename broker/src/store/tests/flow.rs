@@ -337,3 +337,25 @@ fn a_closed_store_takes_nothing_and_lets_nobody_wait() {
         assert!(matches!(reader.next().await, Err(StoreError::Closed)));
     });
 }
+
+#[test]
+fn a_transaction_is_durable_no_sooner_than_the_one_that_it_follows() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let queue = durable(&store, "q");
+    let first = append(&store, &queue, &[b"a"]);
+    wait(&store, first);
+    set_writes(&store, Writes::Wait(0));
+    let second = append(&store, &queue, &[b"b"]);
+    let follow = |tickets: &[Ticket]| {
+        let mut transaction = store.transaction();
+        tickets.iter().for_each(|it| transaction.follow(*it));
+        store.submit(transaction).unwrap()
+    };
+    let (free, following) = (follow(&[]), follow(&[second, first]));
+    let is_early = store.durable().has_reached(following);
+    set_writes(&store, Writes::Succeed);
+    assert_eq!((free, following), (Ticket::DONE, second));
+    assert!(!is_early);
+    wait(&store, following);
+}
