@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use perennial_rules::TopicFilter;
 use tracing::{debug, error};
 
 use super::subscriptions::Subscriptions;
@@ -25,6 +24,8 @@ pub(super) const FOREVER: u32 = u32::MAX;
 pub(crate) struct Kept {
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) subscriptions: Subscriptions,
+    /// Whether the router has only some of them.
+    rests: bool,
     /// What there is of a session that outlives its connection.
     pub(super) lasting: Option<Box<Lasting>>,
     /// Where it is among the deadlines.
@@ -64,6 +65,7 @@ impl Kept {
         Kept {
             mailbox,
             subscriptions: Subscriptions::default(),
+            rests: false,
             lasting: lasting.map(Box::new),
             deadline: None,
         }
@@ -177,23 +179,22 @@ impl Kept {
         }
     }
 
-    /// Ends the subscriptions that its client may not make: they may be from somebody else who
-    /// had the client identifier, or from before a change of the rules.
-    pub(super) fn end_refused_subscriptions(&mut self, core: &Core, transaction: &mut Transaction) {
+    /// Lets the subscriptions rest that the client which has come back may not make: they may be
+    /// from somebody else who had the client identifier, or from before a change of the rules.
+    /// Those that it may make again go on.
+    pub(super) fn admit_subscriptions(&mut self, core: &Core) {
         let client = self.mailbox.client();
-        let filters = self.subscriptions.filters();
-        let refused = filters.filter(|filter| core.hooks.subscribe(&client, filter).is_err());
-        let refused: Vec<TopicFilter> = refused.cloned().collect();
-        if refused.is_empty() {
-            return;
-        }
-        core.router.unsubscribe(refused.iter(), self.mailbox.id);
-        for filter in &refused {
-            self.subscriptions.remove(filter);
-            if self.lasting.is_some() {
-                transaction.delete(&key::subscription(&client.id, filter.as_str()));
+        let (admitted, refused): (Vec<_>, Vec<_>) = self
+            .subscriptions
+            .iter()
+            .partition(|(filter, _)| core.hooks.subscribe(&client, filter).is_ok());
+        if std::mem::replace(&mut self.rests, !refused.is_empty()) {
+            for (filter, record) in admitted {
+                core.router.subscribe(filter, &self.mailbox, record);
             }
         }
+        let refused = refused.into_iter().map(|(filter, _)| filter);
+        core.router.unsubscribe(refused, self.mailbox.id);
     }
 
     /// Takes its subscriptions out of the router.

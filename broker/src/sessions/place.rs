@@ -85,9 +85,8 @@ impl Place {
         let kept = self.kept_mut();
         kept.mailbox.connect(Arc::clone(&client));
         if !kept.subscriptions.is_empty() {
-            kept.end_refused_subscriptions(&core, transaction);
             // What it may see may differ from what it might when it was here before.
-            core.router.renew();
+            kept.admit_subscriptions(&core);
         }
         let mut had_will = false;
         if let Some(lasting) = &mut kept.lasting {
