@@ -17,7 +17,8 @@ const LEAST: usize = 16 * 1024;
 pub(super) struct Reach {
     most: usize,
     bytes: usize,
-    /// What the latest batch without an answer in time has waited for.
+    /// The longest that a batch has waited for an answer in vain. A way to the service that
+    /// is closed can be noticed sooner.
     patience: Duration,
 }
 
@@ -39,7 +40,7 @@ impl Reach {
     pub(super) fn late(&mut self, bytes: usize, waited: Duration) {
         // Of several that were on their way together each has the same to say.
         self.bytes = (bytes / 2).max(LEAST).min(self.bytes);
-        self.patience = waited;
+        self.patience = self.patience.max(waited);
     }
 
     /// A batch of so many bytes had an answer after this time.

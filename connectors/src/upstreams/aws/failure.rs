@@ -121,7 +121,7 @@ impl Failure {
             }
             SdkError::TimeoutError(_) => unsent(Late, "TimeoutError", chain(error)),
             SdkError::DispatchFailure(failure) if failure.is_timeout() => {
-                unsent(Unavailable, "TimeoutError", chain(error))
+                unsent(Late, "TimeoutError", chain(error))
             }
             // The SDK gives a kind to what broke on the wire, and none to what broke before.
             SdkError::DispatchFailure(failure)

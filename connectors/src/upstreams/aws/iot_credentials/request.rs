@@ -10,7 +10,7 @@ use hyper::{Request, StatusCode, header};
 use serde::Deserialize;
 
 use crate::{
-    FailureClass::{NoAccess, Throttled, Unavailable},
+    FailureClass::{Late, NoAccess, Throttled, Unavailable},
     SendError,
     upstreams::{
         aws::within,
@@ -44,6 +44,11 @@ pub(super) async fn ask(
         read(&client.send(request, MAX_ANSWER).await?)
     });
     asked.await.map_err(|error| SendError {
+        class: match error.class {
+            // However small a batch is, they would come no sooner.
+            Late => Unavailable,
+            class => class,
+        },
         message: format!("{settings}: {}", error.message),
         ..error
     })
