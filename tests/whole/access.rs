@@ -405,7 +405,9 @@ fn a_listener_for_everybody_is_told_of_at_every_start() {
     let more = "\n[[listener]]\naddress = \"127.0.0.1:0\"\ninsecure = true\n";
     let mut gateway = Gateway::start(more);
     for _ in 0..2 {
-        assert!(gateway.stderr().contains("insecure = true"));
+        wait_for(PATIENCE, "the log tells of it", || {
+            gateway.stderr().contains("insecure = true")
+        });
         gateway.terminate();
         gateway.restart();
     }

@@ -50,6 +50,10 @@ fn wait_for_letters(gateway: &Gateway, count: usize) {
         let metrics = Metrics::of(gateway);
         metrics.value("perennial_dead_letters{connector=\"archive\"}") == count as f64
     });
+    // They are counted a moment before they are on disk, where commands look for them.
+    wait_for(PATIENCE, "the letters are on disk", || {
+        list(gateway, &["--limit", "5000"]).len() == count
+    });
 }
 
 fn list(gateway: &Gateway, filter: &[&str]) -> Vec<Value> {
