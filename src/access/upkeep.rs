@@ -9,7 +9,10 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{
+            AtomicBool, AtomicU64,
+            Ordering::{Relaxed, Release},
+        },
     },
     time::Duration,
 };
@@ -257,10 +260,9 @@ impl Keeper {
             Err(error) => {
                 error!(%error, "reading the access directory was interrupted");
                 self.failed = Some(Instant::now());
+                self.reach.figures.failed.store(true, Relaxed);
             }
         }
-        let figures = &self.reach.figures;
-        figures.failed.store(self.failed.is_some(), Relaxed);
     }
 
     /// Says which certificates end soon and which lists are out of date; whether any is.
@@ -308,8 +310,13 @@ impl Reach {
             Ok(server) => self.show(server.as_ref()),
             Err(problem) => problems.push(problem),
         }
-        if let Err(wrong) = registry.and_then(|registry| self.decide_by(registry)) {
-            problems.extend(wrong);
+        let decided = registry.and_then(|registry| self.decide_by(registry));
+        let is_taken = decided.is_ok();
+        problems.extend(decided.err().into_iter().flatten());
+        self.figures.failed.store(!problems.is_empty(), Relaxed);
+        if is_taken {
+            // Last: whoever finds it counted finds it in force, and nothing left of a mistake.
+            self.figures.reloads.fetch_add(1, Release);
         }
         (known, problems)
     }
@@ -328,7 +335,6 @@ impl Reach {
         }
         self.figures.note_authority(&registry);
         self.access.replace(registry);
-        self.figures.reloads.fetch_add(1, Relaxed);
         let expelled = self.rechecker.recheck();
         info!(expelled, "the access directory was read again");
         Ok(())

@@ -1,6 +1,9 @@
 //! Metrics, from what is counted anyway: a scrape takes snapshots, a record costs nothing.
 
-use std::{collections::BTreeMap, sync::atomic::Ordering::Relaxed};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::Ordering::{Acquire, Relaxed},
+};
 
 use perennial_broker::BrokerCounters;
 
@@ -361,7 +364,7 @@ fn access(watched: &Watched, exposition: &mut Exposition) {
             "perennial_access_reloads_total",
             Kind::Counter,
             "Readings of the access directory that were taken since the start.",
-            figures.reloads.load(Relaxed),
+            figures.reloads.load(Acquire),
         ),
         (
             "perennial_access_reload_failed",

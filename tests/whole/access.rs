@@ -203,7 +203,6 @@ fn a_change_that_is_wrong_changes_nothing_until_it_is_mended() {
         publish(&mut wire, "closed/a") == NOT_AUTHORIZED
     });
     // Wider for the lamp, and wrong in another file.
-    let before = site.metrics().value(RELOADS);
     site.write(
         "policies/wrong.json",
         "{\n \"Version\": \"2012-10-17\", \"Allow\": 1}",
@@ -212,6 +211,7 @@ fn a_change_that_is_wrong_changes_nothing_until_it_is_mended() {
     wait_for(PATIENCE, "the mistake is found", || {
         site.metrics().value(FAILED) == 1.0
     });
+    let before = site.metrics().value(RELOADS);
     site.hang_up();
     let said = || site.log().matches("wrong.json:2:").count();
     wait_for(PATIENCE, "it is told again to who asks", || said() >= 2);
