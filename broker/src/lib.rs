@@ -32,6 +32,8 @@ mod message;
 #[cfg(test)]
 mod model_tests;
 mod peer;
+#[cfg(test)]
+mod random_cases;
 mod rate;
 mod retained;
 mod router;

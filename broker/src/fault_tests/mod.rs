@@ -16,23 +16,19 @@ mod promises;
 mod steps;
 mod world;
 
-use proptest::{prelude::*, test_runner::Config};
+use proptest::prelude::*;
 
 use self::{
     steps::{Case, Step, case},
     world::World,
 };
-use crate::store::failing::Writes;
+use crate::{random_cases, store::failing::Writes};
 
 const CASES: &str = "PERENNIAL_FAULT_CASES";
 
 /// Takes the steps, lets the store fail, and holds what is on disk against what was confirmed.
 fn run(case: &Case) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
+    random_cases::run(async {
         let mut world = World::open();
         for step in &case.steps {
             world.take(step).await;
@@ -41,21 +37,9 @@ fn run(case: &Case) {
     });
 }
 
-fn cases() -> u32 {
-    let asked = std::env::var(CASES).ok();
-    asked.map_or(150, |asked| asked.parse().expect("it is a number of cases"))
-}
-
 #[test]
 fn whatever_was_confirmed_is_on_disk_when_the_store_fails() {
-    let config = Config {
-        cases: cases(),
-        // The steps themselves are printed.
-        failure_persistence: None,
-        max_shrink_time: 60_000,
-        ..Config::default()
-    };
-    proptest!(config, |(case in case())| run(&case));
+    proptest!(random_cases::config(CASES, 150), |(case in case())| run(&case));
 }
 
 #[test]

@@ -14,23 +14,20 @@ mod running;
 mod steps;
 mod world;
 
-use proptest::{prelude::*, test_runner::Config};
+use proptest::prelude::*;
 
 pub(crate) use self::running::Open;
 use self::{
     steps::{Case, Restart, Step, case},
     world::World,
 };
+use crate::random_cases;
 
 const CASES: &str = "PERENNIAL_MODEL_CASES";
 
 /// Runs the steps, and then what every case ends with.
 fn run(case: &Case) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
+    random_cases::run(async {
         let mut world = World::open(case);
         for step in &case.steps {
             world.take(step).await;
@@ -39,21 +36,9 @@ fn run(case: &Case) {
     });
 }
 
-fn cases() -> u32 {
-    let asked = std::env::var(CASES).ok();
-    asked.map_or(300, |asked| asked.parse().expect("it is a number of cases"))
-}
-
 #[test]
 fn whatever_clients_do_they_get_what_the_model_owes_them() {
-    let config = Config {
-        cases: cases(),
-        // The steps themselves are printed.
-        failure_persistence: None,
-        max_shrink_time: 60_000,
-        ..Config::default()
-    };
-    proptest!(config, |(case in case())| run(&case));
+    proptest!(random_cases::config(CASES, 300), |(case in case())| run(&case));
 }
 
 #[test]
