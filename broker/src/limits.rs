@@ -18,7 +18,8 @@ pub struct Limits {
     pub max_connections: usize,
     /// Connections at once from one IP address; a further one is closed.
     pub max_connections_per_address: usize,
-    /// Connections per second, after as many at once as may be open; further ones are closed. 0 is no bound.
+    /// Connections per second, after as many at once as may be open; further ones are closed. Addresses
+    /// that come at most ten times in a second have as many again among themselves. 0 is no bound.
     pub connect_rate: u32,
     /// Connections at once that have not sent their CONNECT; at the bound the one that has
     /// waited longest is closed for the newest. Beyond 16 KiB each they may have sent 16 MiB in

@@ -13,8 +13,11 @@ use std::{
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::handshakes::{Handshake, Handshakes};
-use crate::{core::Core, counters::Counter, peer::Peer, rate::Rate};
+use super::{
+    connect_rate::ConnectRate,
+    handshakes::{Handshake, Handshakes},
+};
+use crate::{core::Core, counters::Counter, peer::Peer};
 
 /// A connection that has been silent for this long makes place when all places are taken.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -25,7 +28,7 @@ pub(crate) struct Admission {
     open: AtomicUsize,
     /// How many connections each address has; none has none.
     addresses: Mutex<HashMap<IpAddr, usize>>,
-    rate: Mutex<Option<Rate>>,
+    rate: Mutex<Option<ConnectRate>>,
     handshakes: Arc<Handshakes>,
 }
 
@@ -50,7 +53,7 @@ impl Admission {
         Admission {
             open: AtomicUsize::new(0),
             addresses: Mutex::default(),
-            rate: Mutex::new(Rate::with_burst(limits.connect_rate, burst)),
+            rate: Mutex::new(ConnectRate::new(limits.connect_rate, burst, Instant::now())),
             handshakes: Arc::new(Handshakes::new(
                 limits.max_handshakes,
                 Arc::clone(&core.counters),
@@ -111,7 +114,7 @@ impl Admission {
             place.ip = Some(ip);
         }
         let mut rate = self.rate.lock();
-        if rate.as_mut().is_some_and(|rate| rate.take(now).is_err()) {
+        if rate.as_mut().is_some_and(|rate| !rate.take(place.ip, now)) {
             return Err(Refusal::Rate);
         }
         Ok(place)

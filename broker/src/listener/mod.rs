@@ -7,6 +7,7 @@
 mod accept;
 mod admission;
 mod bind;
+mod connect_rate;
 mod handshakes;
 mod open;
 mod prefixed;

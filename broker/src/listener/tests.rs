@@ -160,7 +160,8 @@ async fn addresses_without_connections_and_refused_connections_leave_nothing_beh
     for port in 1..=100 {
         admission.admit(peer(&format!("[2001:db8::{port}]:{port}")), now);
     }
-    assert_eq!(core.counters.snapshot().connections_refused_rate, 90);
+    // Each of them comes seldom, for which there is one more in a second.
+    assert_eq!(core.counters.snapshot().connections_refused_rate, 89);
     assert!(admission.is_empty());
 }
 
