@@ -185,7 +185,9 @@ fn a_thing_is_listed_shown_disabled_and_removed() {
     let add = [
         "things", "add", "a:b_c-1", "--group", "line-3", "--policy", "more",
     ];
-    site.succeed(&[&add[..], &["--no-certificate"]].concat());
+    let told = site.succeed(&[&add[..], &["--no-certificate"]].concat());
+    assert!(told.contains("line-3 has no policies: "), "{told}");
+    assert!(told.contains("groups/line-3.toml is not there"), "{told}");
     site.thing("second", &[]);
 
     let things = json(&site, &["things", "list", "--json"]);

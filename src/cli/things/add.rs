@@ -225,6 +225,16 @@ fn told(thing: &Thing, credentials: &Credentials, site: &Site) -> String {
     let mut text = format!("{} is added. {PICKED_UP}", thing.name);
     text += &format!("  policies     {}\n", shown(&joined(&thing.policies)));
     text += &format!("  groups       {}\n", shown(&joined(&thing.groups)));
+    for group in &thing.groups {
+        let file = site.directory.groups().join(format!("{group}.toml"));
+        if !file.exists() {
+            let file = file.display();
+            text += &format!(
+                "               {} has no policies: {file} is not there\n",
+                shown(group)
+            );
+        }
+    }
     match &credentials.attached {
         Some(attached) => {
             let (subject, until) = (shown(&attached.subject), day(attached.not_after));

@@ -166,7 +166,8 @@ fn what_a_group_allows_is_told_not_to_count_for_discovery() {
     let site = Site::new();
     site.policy("wide", &[("*", &["*"])]);
     site.write("groups/line-3.toml", "policies = [\"wide\"]\n");
-    site.succeed(&["things", "add", "lamp", "--group", "line-3"]);
+    let told = site.succeed(&["things", "add", "lamp", "--group", "line-3"]);
+    assert!(!told.contains("no policies"), "{told}");
     let test = |action: &str, resource: &str| {
         let begin = ["policy", "test", "--thing", "lamp", "--action", action];
         site.command(&[&begin[..], &["--resource", resource]].concat())
