@@ -7,6 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
+/// 2025-01-01: a clock behind it was never set.
+const FIRST_PLAUSIBLE: u64 = 1_735_689_600_000;
+
 /// How far the clock may go from what time has passed before somebody has set it.
 const TOLERANCE: Duration = Duration::from_secs(30);
 
@@ -17,6 +20,14 @@ pub fn unix_millis() -> u64 {
     let now = SystemTime::now();
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// From when on something of `unix_millis` grows old: never, where the clock was not set then.
+pub(crate) fn dated(unix_millis: u64) -> u64 {
+    match unix_millis < FIRST_PLAUSIBLE {
+        true => u64::MAX,
+        false => unix_millis,
+    }
 }
 
 /// Notices that the wall clock was set, or that the machine has slept.

@@ -18,11 +18,20 @@ use bytestring::ByteString;
 use perennial_connectors::{DuplicateIds, Record};
 use tokio::time::Instant;
 
+use crate::clock;
+
 /// A record that waits to be sent.
 #[derive(Debug)]
 pub(super) struct Item {
     pub(super) mark: Mark,
     pub(super) record: Record,
+}
+
+impl Item {
+    /// Whether it is from before `time`, in milliseconds since the Unix epoch.
+    pub(super) fn is_older(&self, time: u64) -> bool {
+        clock::dated(self.record.time) < time
+    }
 }
 
 /// What the worker knows of a record beside its content.
@@ -183,7 +192,7 @@ impl Batcher {
         let items = mem::take(&mut self.items);
         (self.bytes, self.oldest) = (0, u64::MAX);
         let (older, others): (VecDeque<_>, VecDeque<_>) =
-            items.into_iter().partition(|item| item.record.time < time);
+            items.into_iter().partition(|item| item.is_older(time));
         others.iter().for_each(|item| self.count(item));
         self.items = others;
         older.into()
@@ -202,7 +211,7 @@ impl Batcher {
 
     fn count(&mut self, item: &Item) {
         self.bytes += item.mark.size;
-        self.oldest = self.oldest.min(item.record.time);
+        self.oldest = self.oldest.min(clock::dated(item.record.time));
     }
 }
 
@@ -411,17 +420,18 @@ mod tests {
     fn records_from_before_a_time_are_taken_out_wherever_they_wait() {
         let now = Instant::now();
         let mut batcher = Batcher::new(rules(10, 100, SECOND));
-        for (sequence, time) in (0..).zip([30, 10, 40, 20]) {
+        let at = |second: u64| 1_800_000_000_000 + second * 1_000;
+        for (sequence, second) in (0..).zip([30, 10, 40, 20]) {
             let mut item = item(sequence, 5, now);
-            item.record.time = time;
+            item.record.time = at(second);
             batcher.push(item);
         }
-        assert_eq!(batcher.oldest(), Some(10));
-        assert!(batcher.take_older(10).is_empty());
-        let older = batcher.take_older(30);
+        assert_eq!(batcher.oldest(), Some(at(10)));
+        assert!(batcher.take_older(at(10)).is_empty());
+        let older = batcher.take_older(at(30));
         let older: Vec<_> = older.iter().map(|item| item.mark.sequence).collect();
         assert_eq!(older, [1, 3]);
-        assert_eq!((batcher.oldest(), batcher.bytes()), (Some(30), 10));
+        assert_eq!((batcher.oldest(), batcher.bytes()), (Some(at(30)), 10));
         assert_eq!(sequences(batcher.take(now + SECOND)), [0, 2]);
         assert_eq!(batcher.oldest(), None);
     }

@@ -43,6 +43,17 @@ async fn an_old_record_is_not_sent_and_its_device_is_told() {
 }
 
 #[tokio::test]
+async fn a_record_of_a_clock_that_was_not_set_is_not_too_old() {
+    let house = House::new(short_lived());
+    // In the seventies.
+    house.append_aged("here", 0..2, 24 * 365 * 50 * HOUR);
+    house.append_aged("here", 2..3, 2 * HOUR);
+    let counts = house.settled().await;
+    assert_eq!((counts.expired, counts.delivered), (1, 2));
+    assert_eq!(house.upstream.delivered(), ["0", "1"]);
+}
+
+#[tokio::test]
 async fn a_record_grows_too_old_while_it_waits_for_others() {
     let mut plan = short_lived();
     plan.linger = 24 * HOUR;

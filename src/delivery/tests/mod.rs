@@ -48,7 +48,7 @@ use crate::record::{self, DeadLetter};
 const MAIN: &str = "main";
 
 /// A time of a record, in milliseconds since the Unix epoch, that makes it one of a backlog.
-const LONG_AGO: u64 = 1;
+const LONG_AGO: u64 = 1_736_000_000_000;
 
 /// One connector named `main` with everything around it.
 struct House {

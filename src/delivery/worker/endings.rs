@@ -73,7 +73,7 @@ impl Worker {
         // A millisecond more, so that the record is too old when its time has come.
         let left = |oldest: u64| oldest.saturating_add(age).saturating_sub(now) + 1;
         let parts = self.parts.iter().flat_map(|part| &part.items);
-        let parts = parts.map(|item| item.record.time).min();
+        let parts = parts.map(|item| clock::dated(item.record.time)).min();
         let left = self.feeds.oldest().into_iter().chain(parts).min().map(left);
         // Far off is as good as never, and an instant cannot be at the end of time.
         let left = left.map(|millis| Duration::from_millis(millis).min(Duration::from_secs(3_600)));
@@ -85,7 +85,7 @@ impl Worker {
         let mut older = self.feeds.take_older(time);
         for Part { origin, items } in mem::take(&mut self.parts) {
             let (old, items): (Vec<_>, Vec<_>) =
-                items.into_iter().partition(|item| item.record.time < time);
+                items.into_iter().partition(|item| item.is_older(time));
             older.extend(old);
             if items.is_empty() {
                 self.feeds.answered(origin);
