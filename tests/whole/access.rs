@@ -313,16 +313,7 @@ fn refusals_are_counted_and_the_audit_log_is_bounded() {
 
 /// A subscription table of a Greengrass V1 group: `lamp` speaks to `meter` and to the connector,
 /// and hears what became of its records.
-const TABLE: &str = r#"{"Subscriptions": [
-    {"Id": "1", "Source": "arn:aws:iot:us-east-1:123456789012:thing/lamp", "Subject": "light/+",
-     "Target": "arn:aws:iot:us-east-1:123456789012:thing/meter"},
-    {"Id": "2", "Source": "arn:aws:iot:us-east-1:123456789012:thing/lamp",
-     "Subject": "kinesisfirehose/message",
-     "Target": "arn:aws:greengrass:us-east-1::/connectors/KinesisFirehose/versions/5"},
-    {"Id": "3", "Source": "arn:aws:greengrass:us-east-1::/connectors/KinesisFirehose/versions/5",
-     "Subject": "kinesisfirehose/message/status",
-     "Target": "arn:aws:iot:us-east-1:123456789012:thing/lamp"}
-]}"#;
+const TABLE: &str = include_str!("subscriptions.json");
 
 #[test]
 fn by_the_subscription_table_of_a_v1_group_nothing_flows_without_an_entry() {

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 
-use crate::{codec::Version, store::failing::Writes};
+pub(super) use crate::random_cases::{Sent, version};
+use crate::store::failing::Writes;
 
 pub(super) const CLIENTS: usize = 4;
 pub(super) const TOPICS: [&str; 4] = ["a", "a/b", "b", "c"];
@@ -71,22 +72,6 @@ pub(super) struct Will {
     pub(super) retain: bool,
     /// At MQTT 5.
     pub(super) is_delayed: bool,
-}
-
-/// A message that a client publishes.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sent {
-    pub(super) topic: usize,
-    pub(super) qos: u8,
-    pub(super) retain: bool,
-    pub(super) is_empty: bool,
-}
-
-pub(super) fn version(client: usize) -> Version {
-    match client % 2 {
-        0 => Version::V311,
-        _ => Version::V5,
-    }
 }
 
 pub(super) fn case() -> impl Strategy<Value = Case> {

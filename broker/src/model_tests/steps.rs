@@ -2,9 +2,8 @@
 
 use proptest::prelude::*;
 
-use crate::codec::Version;
+pub(super) use crate::random_cases::{Sent, version};
 
-/// Even ones speak MQTT 3.1.1, odd ones MQTT 5.
 pub(super) const CLIENTS: usize = 5;
 
 pub(super) const TOPICS: [&str; 7] = ["a", "a/b", "a/c", "b", "b/c", "b/c/d", "$x/b"];
@@ -94,15 +93,6 @@ pub(super) struct Asked {
     pub(super) retain_handling: u8,
 }
 
-/// A message that a client publishes.
-#[derive(Clone, Debug)]
-pub(super) struct Sent {
-    pub(super) topic: usize,
-    pub(super) qos: u8,
-    pub(super) retain: bool,
-    pub(super) is_empty: bool,
-}
-
 /// Where a publisher loses its connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Point {
@@ -125,13 +115,6 @@ pub(super) enum Restart {
     Drop,
     /// What the store had written is there and nothing else.
     Kill,
-}
-
-pub(super) fn version(client: usize) -> Version {
-    match client % 2 {
-        0 => Version::V311,
-        _ => Version::V5,
-    }
 }
 
 pub(super) fn case() -> impl Strategy<Value = Case> {

@@ -3,16 +3,7 @@
 use super::*;
 
 /// A subscription table: `lamp` speaks to `meter`, to the Firehose connector and to the cloud.
-const TABLE: &str = r#"{"Subscriptions": [
-    {"Id": "1", "Source": "arn:aws:iot:us-east-1:123456789012:thing/lamp", "Subject": "light/+",
-     "Target": "arn:aws:iot:us-east-1:123456789012:thing/meter"},
-    {"Id": "2", "Source": "arn:aws:iot:us-east-1:123456789012:thing/lamp",
-     "Subject": "kinesisfirehose/message",
-     "Target": "arn:aws:greengrass:us-east-1::/connectors/KinesisFirehose/versions/5"},
-    {"Id": "3", "Source": "arn:aws:greengrass:us-east-1::/connectors/KinesisFirehose/versions/5",
-     "Subject": "kinesisfirehose/message/status",
-     "Target": "arn:aws:iot:us-east-1:123456789012:thing/lamp"}
-]}"#;
+const TABLE: &str = include_str!("../../../tests/whole/subscriptions.json");
 
 #[tokio::test]
 async fn by_the_subscription_table_nothing_flows_without_an_entry() {
