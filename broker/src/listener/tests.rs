@@ -86,16 +86,17 @@ async fn heard(stream: &mut TcpStream) -> Vec<u8> {
     answer
 }
 
+/// A broker, and where it takes connections.
+async fn listening(folder: &TempDir, limits: Limits) -> (Broker, SocketAddr) {
+    let mut broker = Broker::open(limits, Arc::new(Fragile), store(folder)).unwrap();
+    let bound = broker.listen(any_port(), Gate::default()).await.unwrap();
+    (broker, bound.tcp().unwrap())
+}
+
 #[tokio::test]
 async fn a_panic_in_a_connections_task_closes_that_connection_and_no_other() {
     let folder = TempDir::new().unwrap();
-    let mut broker = Broker::open(Limits::default(), Arc::new(Fragile), store(&folder)).unwrap();
-    let address = broker
-        .listen(any_port(), Gate::default())
-        .await
-        .unwrap()
-        .tcp()
-        .unwrap();
+    let (broker, address) = listening(&folder, Limits::default()).await;
     let mut calm = TcpStream::connect(address).await.unwrap();
     calm.write_all(&connect("calm")).await.unwrap();
     assert_eq!(heard(&mut calm).await, [0x20, 2, 0, 0]);
@@ -202,13 +203,7 @@ async fn a_handshake_beyond_the_bound_takes_the_place_of_the_oldest() {
         max_handshakes: 2,
         ..Limits::default()
     };
-    let mut broker = Broker::open(limits, Arc::new(Fragile), store(&folder)).unwrap();
-    let address = broker
-        .listen(any_port(), Gate::default())
-        .await
-        .unwrap()
-        .tcp()
-        .unwrap();
+    let (broker, address) = listening(&folder, limits).await;
     let mut silent = Vec::new();
     for _ in 0..4 {
         silent.push(TcpStream::connect(address).await.unwrap());
@@ -231,13 +226,7 @@ async fn a_handshake_beyond_the_bound_takes_the_place_of_the_oldest() {
 async fn what_strangers_have_sent_has_a_bound_and_those_who_sent_most_go_first() {
     const GREEDY: usize = 24;
     let folder = TempDir::new().unwrap();
-    let mut broker = Broker::open(Limits::default(), Arc::new(Fragile), store(&folder)).unwrap();
-    let address = broker
-        .listen(any_port(), Gate::default())
-        .await
-        .unwrap()
-        .tcp()
-        .unwrap();
+    let (broker, address) = listening(&folder, Limits::default()).await;
     // Most of a CONNECT, which may have nearly 1 MiB: together more than 16 MiB.
     let mut packet = vec![0x10, 0xC0, 0x84, 0x3D];
     packet.resize(1_000_000, 0);
